@@ -1,0 +1,89 @@
+"""Apache Kafka as one KRaft node, run from its jars."""
+
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from pathlib import Path
+
+from heed.platform.errors import PlatformError
+from heed.platform.ports import LOOPBACK, free_ports, is_listening
+from heed.platform.process import Child, Program, base_env
+
+# Serial collector and a small heap: the whole system shares one small machine.
+JVM_FLAGS = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:MaxMetaspaceSize=128m", "-Xss256k")
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """A node: where its jars, configuration and data lie, and the port its clients use."""
+
+    lib: Path
+    config: Path
+    data: Path
+    log: Path
+    port: int
+
+    @property
+    def bootstrap(self) -> str:
+        """What clients call `bootstrap.servers`."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def child(self) -> Child:
+        """Prepare the data directory (formatted once) and return the process, not started yet.
+
+        The controller's port is internal, so each start takes a free one.
+        """
+        self.data.mkdir(parents=True, exist_ok=True)
+        properties = self._write_properties(controller_port=free_ports(1)[0])
+        if not (self.data / "log" / "meta.properties").exists():
+            self._format(properties)
+        return Child(
+            Program(
+                name="kafka",
+                argv=[*self._java(), "kafka.Kafka", str(properties)],
+                env=base_env(),
+                log=self.log,
+                is_ready=lambda: is_listening(self.port),
+                cwd=self.data,
+                stop_timeout=30,
+            )
+        )
+
+    def _java(self) -> list[str]:
+        log4j = f"-Dlog4j2.configurationFile={self.config / 'log4j2.properties'}"
+        return ["java", *JVM_FLAGS, "-cp", f"{self.lib}/*", log4j]
+
+    def _write_properties(self, controller_port: int) -> Path:
+        text = (self.config / "server.properties").read_text()
+        node = {
+            "listeners": f"PLAINTEXT://{LOOPBACK}:{self.port},CONTROLLER://{LOOPBACK}:{controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{self.port}",
+            "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
+            "log.dirs": str(self.data / "log"),
+        }
+        path = self.data / "server.properties"
+        path.write_text(text + "".join(f"{key}={value}\n" for key, value in node.items()))
+        return path
+
+    def _format(self, properties: Path) -> None:
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+        done = subprocess.run(command, env=base_env(), capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode != 0:
+            raise PlatformError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
+
+
+def install_jars(lib: Path, pom: Path) -> None:
+    """Fetch the broker's jars with Maven; nothing happens when those that the pom names are there."""
+    stamp = lib / "pom.xml"
+    if stamp.exists() and stamp.read_bytes() == pom.read_bytes():
+        return
+    lib.mkdir(parents=True, exist_ok=True)
+    for old in lib.glob("*.jar"):
+        old.unlink()
+    command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={lib}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode != 0:
+        raise PlatformError(f"Maven could not fetch Kafka:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    stamp.write_bytes(pom.read_bytes())

@@ -1,0 +1,145 @@
+"""What runs in a service's process: HTTP, relay, consumers and jobs, started and ended together."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import structlog
+import uvicorn
+from fastapi import Depends, FastAPI, Request
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common import metrics, telemetry, topics
+from common.bus import KafkaPublisher
+from common.consumer import Consumer, Handler, Subscription, dispatch
+from common.database import Database
+from common.deadletters import DeadLetters
+from common.failures import TransientError
+from common.http import create_app
+from common.inbox import forget_old
+from common.outbox import OUTBOX
+from common.relay import Relay
+from common.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+Job = Callable[[], Awaitable[None]]
+
+
+class Application:
+    """The composition of one service. Build it, add routes, subscriptions and jobs, then `run`.
+
+    A part that ends with an error ends the process with status 1; the supervisor starts it again.
+    """
+
+    def __init__(self, name: str, settings: ServiceSettings) -> None:
+        telemetry.configure_logs(name, settings.log_level)
+        telemetry.configure_traces(name, settings.otlp_endpoint)
+        self.name, self.settings = name, settings
+        self.database = Database(settings.database_url)
+        self.publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
+        self._parts: list[tuple[str, Job]] = [("relay", Relay(self.database, self.publisher).run)]
+        checks = {"database": self.database.ready}
+        self.http = create_app(name, settings, checks=checks, lifespan=self._lifespan)
+        self.http.state.database = self.database
+        self._server: uvicorn.Server | None = None
+        self._failed = False
+        self.every(5.0, self._measure_outbox)
+        self.every(3600.0, self._clean_inbox)
+
+    def consume(self, topic_names: tuple[str, ...], handlers: Mapping[str, Handler]) -> None:
+        """Takes the types named by `handlers`, one by one, from these topics (`topics.CUSTOMER_FACTS`, …)."""
+        self.subscribe(
+            Subscription(
+                group=self.settings.group(self.name),
+                topics=tuple(self.settings.topic(topic) for topic in topic_names),
+                handle=dispatch(handlers),
+                types=frozenset(handlers),
+                instance=f"{self.name}-{self.settings.instance}",
+            )
+        )
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Runs a consumer for a subscription made by hand (a batch handler, say)."""
+        dead = DeadLetters(self.publisher, self.settings.topic(topics.DEAD_LETTERS), subscription.group)
+        consumer = Consumer(self.settings.kafka_bootstrap_servers, subscription, self.database, dead)
+        self.background(f"consumer of {', '.join(subscription.topics)}", consumer.run)
+
+    def every(self, seconds: float, job: Job) -> None:
+        """Runs `job` again and again, `seconds` apart; a transient failure is only logged."""
+
+        async def loop() -> None:
+            while True:
+                try:
+                    await job()
+                except TransientError as error:
+                    log.warning("job put off", error=str(error))
+                await asyncio.sleep(seconds)
+
+        self.background(f"job every {seconds:g} s", loop)
+
+    def background(self, name: str, part: Job) -> None:
+        """A part that runs as long as the process."""
+        self._parts.append((name, part))
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT; exit status 1 when a part failed."""
+        config = uvicorn.Config(
+            self.http,
+            host=self.settings.host,
+            port=self.settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+            server_header=False,
+        )
+        self._server = uvicorn.Server(config)
+        self._server.run()
+        sys.exit(1 if self._failed or not self._server.started else 0)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(self._guard(name, part)) for name, part in self._parts]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.publisher.stop()
+            await self.database.close()
+
+    async def _guard(self, name: str, part: Job) -> None:
+        try:
+            await part()
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            log.critical("a part failed; the process ends", part=name, exc_info=True)
+            self._failed = True
+            if self._server:
+                self._server.should_exit = True
+
+    async def _measure_outbox(self) -> None:
+        query = select(func.count(), func.extract("epoch", func.now() - func.min(OUTBOX.c.created_at)))
+        async with self.database.transaction() as session:
+            rows, age = (await session.execute(query.select_from(OUTBOX))).one()
+        metrics.OUTBOX_ROWS.set(rows)
+        metrics.OUTBOX_OLDEST_AGE.set(age or 0)
+
+    async def _clean_inbox(self) -> None:
+        async with self.database.transaction() as session:
+            await forget_old(session)
+
+
+async def _session(request: Request) -> AsyncIterator[AsyncSession]:
+    database: Database = request.app.state.database
+    async with database.transaction() as session:
+        yield session
+
+
+# Function scope: the commit comes before the answer, so what was answered is so.
+Transaction = Annotated[AsyncSession, Depends(_session, scope="function")]

@@ -1,0 +1,76 @@
+"""One PostgreSQL database: an engine and transactions. Only the edge (a request, a handler, a job) opens one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import orjson
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from common.failures import TransientError
+
+_RETRYABLE_STATES = ("08", "40", "53", "57P")  # connection, rollback, resources, operator intervention
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+class Database:
+    """Owns the engine of one service's database. `url` is postgresql+asyncpg://…"""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self.url = url
+        self.engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=4,
+            pool_pre_ping=True,
+            pool_timeout=5,
+            json_serializer=_dumps,
+            json_deserializer=orjson.loads,
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @property
+    def dsn(self) -> str:
+        """The same address for asyncpg itself."""
+        return self.url.replace("postgresql+asyncpg://", "postgresql://", 1)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Commits at the end, rolls back on any error. Raises TransientError when PostgreSQL is away."""
+        try:
+            async with self._sessions() as session, session.begin():
+                yield session
+        except (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if is_transient(error):
+                raise TransientError(f"database: {error}") from error
+            raise
+
+    async def connect(self) -> asyncpg.Connection:
+        """A connection of its own, outside the pool (LISTEN, COPY). Raises OSError or asyncpg errors."""
+        return await asyncpg.connect(self.dsn)
+
+    async def ready(self) -> None:
+        """Raises when the database cannot be reached."""
+        async with self.transaction() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying again later can help."""
+    if isinstance(error, (OSError, PoolTimeout, asyncpg.InterfaceError)):
+        return True
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated or isinstance(error, InterfaceError):
+            return True
+        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or ""
+        return str(state).startswith(_RETRYABLE_STATES)
+    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(_RETRYABLE_STATES)

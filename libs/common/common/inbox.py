@@ -1,0 +1,36 @@
+"""The first statement of a handler's transaction: which of these facts are new to this consumer."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import Column, DateTime, MetaData, Table, Text, delete, func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.envelope import Envelope
+
+INBOX = Table(
+    "inbox",
+    MetaData(),
+    Column("group", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("received_at", DateTime(timezone=True), server_default=func.now(), nullable=False, index=True),
+)
+
+KEEP = timedelta(days=30)
+
+
+async def admit(session: AsyncSession, group: str, envelopes: Sequence[Envelope]) -> list[Envelope]:
+    """The envelopes not seen before, in order; remembers them when the session commits."""
+    unique = list({envelope.id: envelope for envelope in reversed(envelopes)}.values())[::-1]
+    if not unique:
+        return []
+    rows = [{"group": group, "id": envelope.id} for envelope in unique]
+    statement = insert(INBOX).values(rows).on_conflict_do_nothing().returning(INBOX.c.id)
+    new = set((await session.execute(statement)).scalars())
+    return [envelope for envelope in unique if envelope.id in new]
+
+
+async def forget_old(session: AsyncSession) -> None:
+    """Drops what no producer will send again."""
+    await session.execute(delete(INBOX).where(INBOX.c.received_at < func.now() - KEEP))

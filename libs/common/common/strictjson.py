@@ -1,0 +1,59 @@
+"""JSON as a bus can carry it: UTF-8, finite, shallow, no NUL. Checked before any model sees it."""
+
+from typing import Any
+
+import orjson
+
+from common.problems import Problem
+
+MAX_DEPTH = 32
+MAX_KEY = 255
+# orjson's own words for lone surrogates, numbers past a double and nesting past its stack.
+_UNKEEPABLE = ("low surrogate", "surrogate in string", "infinity", "recursion")
+
+
+def parse(body: bytes) -> Any:
+    """The document. Raises Problem 400 for what is not JSON, 422 for what is but cannot be kept."""
+    if not body:
+        raise Problem(400, "The body is empty; send a JSON document.")
+    if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise Problem(400, "The body starts with a byte order mark; send plain UTF-8 without it.")
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _not_json(body, error) from error
+    _check(document, 1)
+    return document
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """As `parse`, and 422 unless the document is an object."""
+    document = parse(body)
+    if not isinstance(document, dict):
+        raise Problem(422, "The document must be a JSON object.")
+    return document
+
+
+def _not_json(body: bytes, error: orjson.JSONDecodeError) -> Problem:
+    text = str(error)
+    if any(sign in text for sign in _UNKEEPABLE) or body[error.pos :].startswith((b"NaN", b"Infinity", b"-Inf")):
+        return Problem(422, f"The document has a value that JSON cannot carry: {error}.")
+    return Problem(400, f"The body is not JSON: {error}.")
+
+
+def _check(value: Any, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise Problem(422, f"The document is nested deeper than {MAX_DEPTH} levels.")
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise Problem(422, "A text holds a NUL character.")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if len(key) > MAX_KEY or "\x00" in key:
+                raise Problem(422, f"A key is longer than {MAX_KEY} characters or holds a NUL character.")
+            _check(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item, depth + 1)
+    elif isinstance(value, float) and value in (float("inf"), float("-inf")):
+        raise Problem(422, "A number is not finite.")
