@@ -1,0 +1,18 @@
+"""Facts of others → use cases."""
+
+from collections.abc import Mapping
+
+from common.consumer import Handler
+from common.envelope import Envelope
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ticketing import events
+from ticketing.service import Desk
+
+
+def handlers(desk: Desk) -> Mapping[str, Handler]:
+    async def contact_merged(session: AsyncSession, envelope: Envelope) -> None:
+        merged = events.ContactMerged.model_validate(envelope.data)
+        await desk.merge(session, merged.losing, merged.surviving)
+
+    return {events.CONTACT_MERGED: contact_merged}
