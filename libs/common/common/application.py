@@ -21,7 +21,7 @@ from common.failures import TransientError
 from common.http import create_app
 from common.inbox import forget_old
 from common.outbox import OUTBOX
-from common.relay import Relay
+from common.relay import Published, Relay
 from common.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -35,13 +35,13 @@ class Application:
     A part that ends with an error ends the process with status 1; the supervisor starts it again.
     """
 
-    def __init__(self, name: str, settings: ServiceSettings) -> None:
+    def __init__(self, name: str, settings: ServiceSettings, on_published: Published | None = None) -> None:
         telemetry.configure_logs(name, settings.log_level)
         telemetry.configure_traces(name, settings.otlp_endpoint)
         self.name, self.settings = name, settings
         self.database = Database(settings.database_url)
         self.publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
-        self._parts: list[tuple[str, Job]] = [("relay", Relay(self.database, self.publisher).run)]
+        self._parts: list[tuple[str, Job]] = [("relay", Relay(self.database, self.publisher, on_published).run)]
         checks = {"database": self.database.ready}
         self.http = create_app(name, settings, checks=checks, lifespan=self._lifespan)
         self.http.state.database = self.database
@@ -58,12 +58,13 @@ class Application:
                 topics=tuple(self.settings.topic(topic) for topic in topic_names),
                 handle=dispatch(handlers),
                 types=frozenset(handlers),
-                instance=f"{self.name}-{self.settings.instance}",
+                # Two consumers of one process must not take each other's place in the group.
+                instance=f"{self.name}-{self.settings.instance}-{'-'.join(topic_names)}",
             )
         )
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Runs a consumer for a subscription made by hand (a batch handler, say)."""
+        """Runs a consumer for a subscription made by hand (a batch handler, say). One instance name, one consumer."""
         dead = DeadLetters(self.publisher, self.settings.topic(topics.DEAD_LETTERS), subscription.group)
         consumer = Consumer(self.settings.kafka_bootstrap_servers, subscription, self.database, dead)
         self.background(f"consumer of {', '.join(subscription.topics)}", consumer.run)
@@ -93,7 +94,7 @@ class Application:
             port=self.settings.port,
             log_config=None,
             access_log=False,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=3,
             server_header=False,
         )
         self._server = uvicorn.Server(config)

@@ -57,6 +57,7 @@ class TokenVerifier:
     """Checks signature, audience and expiry against one public key."""
 
     def __init__(self, public_key: str) -> None:
+        """Raises ValueError for what is not an Ed25519 public key."""
         self._key = Ed25519PublicKey.from_public_bytes(_unpad(public_key))
 
     def verify(self, token: str) -> Principal:
@@ -83,7 +84,9 @@ def principal(request: Request) -> Principal:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise _unauthorised("Send a token: Authorization: Bearer …")
-    verifier: TokenVerifier = request.app.state.verifier
+    verifier: TokenVerifier | None = request.app.state.verifier
+    if verifier is None:
+        raise _unauthorised("This service knows no key to check tokens with: HEED_TOKEN_PUBLIC_KEY is not set.")
     return verifier.verify(token.strip())
 
 

@@ -1,15 +1,19 @@
 """Kafka behind two small protocols, so that tests may use the broker of `common.testing` instead."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerClosed
 
 from common.envelope import Headers
 from common.failures import TransientError
+
+
+_ABANDON_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,23 @@ class Publisher(Protocol):
     async def publish(self, messages: Sequence[Message]) -> None: ...
 
 
+async def abandon(producer: AIOKafkaProducer) -> None:
+    """Ends a producer without waiting for what it could not deliver; afterwards it sends nothing more.
+
+    An idempotent aiokafka producer retries for ever and its `stop` waits for that; there is no public way out,
+    hence the two private attributes.
+    """
+    producer._message_accumulator.fail_all(ProducerClosed())
+    sending = producer._sender.sender_task
+    if sending is not None:
+        sending.cancel()
+    with contextlib.suppress(KafkaError, OSError, TimeoutError):
+        await producer.client.close()
+        # A request that waits for metadata would wait for ever now; the time-out cancels it.
+        async with asyncio.timeout(_ABANDON_SECONDS):
+            await producer.stop()
+
+
 class KafkaPublisher:
     """An idempotent producer with acks=all."""
 
@@ -41,36 +62,59 @@ class KafkaPublisher:
             "request_timeout_ms": request_timeout_ms,
             "max_request_size": 2 * 1024 * 1024,
         }
+        self._timeout = request_timeout_ms / 1000
         self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
 
     async def start(self) -> None:
         """Raises TransientError while the broker cannot be reached."""
+        async with self._starting:
+            if self._producer is None:
+                self._producer = await self._started()
+
+    async def _started(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(**self._options)
         try:
-            await producer.start()
-        except (KafkaError, OSError) as error:
+            async with asyncio.timeout(self._timeout):
+                await producer.start()
+        except (KafkaError, OSError, TimeoutError) as error:
             await producer.stop()
             raise TransientError(f"bus: {error}") from error
-        self._producer = producer
+        return producer
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        if self._producer is None:
-            await self.start()
-        assert self._producer is not None
+        await self.start()
+        producer = self._producer
+        assert producer is not None
         try:
-            futures = [
-                await self._producer.send(
-                    m.topic, m.value, key=m.key.encode() or None, partition=m.partition, headers=m.headers
-                )
-                for m in messages
-            ]
-            await asyncio.gather(*futures)
-        except (KafkaError, OSError) as error:
-            # A producer whose sequence broke refuses for good; a fresh one starts clean.
-            await self.stop()
-            raise TransientError(f"bus: {error}") from error
+            async with asyncio.timeout(self._timeout):
+                await _send_all(producer, messages)
+        except (KafkaError, OSError, TimeoutError) as error:
+            # A producer whose sequence broke refuses for good, and one that waits would send later, out of
+            # order: a fresh one starts clean.
+            if self._producer is producer:
+                self._producer = None
+            await abandon(producer)
+            raise TransientError(f"bus: {error or 'no acknowledgement in time'}") from error
 
     async def stop(self) -> None:
+        """Waits for what is on its way, but not for a broker that is away."""
         producer, self._producer = self._producer, None
-        if producer is not None:
+        if producer is None:
+            return
+        try:
+            async with asyncio.timeout(self._timeout):
+                await producer.flush()
             await producer.stop()
+        except TimeoutError:
+            await abandon(producer)
+
+
+async def _send_all(producer: AIOKafkaProducer, messages: Sequence[Message]) -> None:
+    acks = [
+        await producer.send(m.topic, m.value, key=m.key.encode() or None, partition=m.partition, headers=m.headers)
+        for m in messages
+    ]
+    for outcome in await asyncio.gather(*acks, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome

@@ -10,9 +10,14 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from common.failures import TransientError
+from common.failures import InvalidError, TransientError
 
 _RETRYABLE_STATES = ("08", "40", "53", "57P")  # connection, rollback, resources, operator intervention
+_DATA_STATES = "22"  # a NUL in a text, a number out of range: the value's fault
+_CONNECT_SECONDS = 10
+_STATEMENT_SECONDS = 30
+# A client that was cut off must not hold its locks for ever.
+_IDLE_IN_TRANSACTION_MS = 60_000
 
 
 def _dumps(value: object) -> str:
@@ -30,6 +35,11 @@ class Database:
             max_overflow=4,
             pool_pre_ping=True,
             pool_timeout=5,
+            connect_args={
+                "timeout": _CONNECT_SECONDS,
+                "command_timeout": _STATEMENT_SECONDS,
+                "server_settings": {"idle_in_transaction_session_timeout": str(_IDLE_IN_TRANSACTION_MS)},
+            },
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
         )
@@ -42,18 +52,23 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Commits at the end, rolls back on any error. Raises TransientError when PostgreSQL is away."""
+        """Commits at the end, rolls back on any error.
+
+        Raises TransientError when PostgreSQL is away or too slow, InvalidError for a value that it cannot hold.
+        """
         try:
             async with self._sessions() as session, session.begin():
                 yield session
         except (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             if is_transient(error):
-                raise TransientError(f"database: {error}") from error
+                raise TransientError(f"database: {_said(error)}") from error
+            if _sqlstate(error).startswith(_DATA_STATES):
+                raise InvalidError(f"a value that the database cannot hold: {_said(error)}") from error
             raise
 
     async def connect(self) -> asyncpg.Connection:
         """A connection of its own, outside the pool (LISTEN, COPY). Raises OSError or asyncpg errors."""
-        return await asyncpg.connect(self.dsn)
+        return await asyncpg.connect(self.dsn, timeout=_CONNECT_SECONDS)
 
     async def ready(self) -> None:
         """Raises when the database cannot be reached."""
@@ -68,9 +83,17 @@ def is_transient(error: BaseException) -> bool:
     """Whether trying again later can help."""
     if isinstance(error, (OSError, PoolTimeout, asyncpg.InterfaceError)):
         return True
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated or isinstance(error, InterfaceError):
-            return True
-        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or ""
-        return str(state).startswith(_RETRYABLE_STATES)
-    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(_RETRYABLE_STATES)
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, InterfaceError)):
+        return True
+    return _sqlstate(error).startswith(_RETRYABLE_STATES)
+
+
+def _sqlstate(error: BaseException) -> str:
+    raised = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(raised, "sqlstate", None) or ""
+
+
+def _said(error: BaseException) -> str:
+    """What the server said, without the statement and its values."""
+    raised = error.orig if isinstance(error, DBAPIError) else error
+    return str(raised) or type(error).__name__

@@ -1,20 +1,29 @@
 """Where invalid records go, with where they came from and why; past a limit the consumer halts instead."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from common.bus import Message, Publisher
 
+_MAX_REASON = 1_000
+
 
 class Record(Protocol):
-    """What a Kafka record offers; the names are aiokafka's."""
+    """What a Kafka record offers; the names are aiokafka's. A header may have no value."""
 
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 class TooManyDeadLettersError(Exception):
@@ -22,24 +31,31 @@ class TooManyDeadLettersError(Exception):
 
 
 class DeadLetterLimit:
-    """Halts after `run` invalid records in a row, or when more than `ratio` of the last `window` were."""
+    """Halts at `run` invalid records in a row, or when more than `ratio` of the last `window` were."""
 
     def __init__(self, *, run: int = 200, window: int = 2_000, ratio: float = 0.25) -> None:
         self._run, self._ratio = run, ratio
         self._recent: deque[bool] = deque(maxlen=window)
         self._in_a_row = 0
 
-    def good(self, count: int = 1) -> None:
-        self._in_a_row = 0
-        self._recent.extend([False] * count)
+    def check(self, invalid: Sequence[bool]) -> None:
+        """Raises TooManyDeadLettersError when a batch with these outcomes would pass the limit. Counts nothing."""
+        trial = DeadLetterLimit(run=self._run, window=self._recent.maxlen or 0, ratio=self._ratio)
+        trial._recent, trial._in_a_row = self._recent.copy(), self._in_a_row
+        for bad in invalid:
+            trial.add([bad])
+            if trial._passed():
+                raise TooManyDeadLettersError(f"{trial._in_a_row} invalid records in a row")
 
-    def bad(self) -> None:
-        """Raises TooManyDeadLettersError past the limit."""
-        self._in_a_row += 1
-        self._recent.append(True)
+    def add(self, invalid: Sequence[bool]) -> None:
+        """Counts a batch: one outcome a record, True for an invalid one."""
+        for bad in invalid:
+            self._in_a_row = self._in_a_row + 1 if bad else 0
+        self._recent.extend(invalid)
+
+    def _passed(self) -> bool:
         full = len(self._recent) == self._recent.maxlen
-        if self._in_a_row >= self._run or (full and sum(self._recent) > self._ratio * len(self._recent)):
-            raise TooManyDeadLettersError(f"{self._in_a_row} invalid records in a row")
+        return self._in_a_row >= self._run or (full and sum(self._recent) > self._ratio * len(self._recent))
 
 
 class DeadLetters:
@@ -49,13 +65,21 @@ class DeadLetters:
         self._publisher, self._topic, self._group = publisher, topic, group
 
     async def bury(self, record: Record, reason: str) -> None:
+        """Raises TransientError when the bus is away."""
+        await self.bury_all([(record, reason)])
+
+    async def bury_all(self, letters: Sequence[tuple[Record, str]]) -> None:
+        """Several records at once, in order. Raises TransientError when the bus is away."""
+        await self._publisher.publish([self._message(record, reason) for record, reason in letters])
+
+    def _message(self, record: Record, reason: str) -> Message:
         origin = {
-            "heed-reason": reason,
+            "heed-reason": reason[:_MAX_REASON],
             "heed-group": self._group,
             "heed-topic": record.topic,
             "heed-partition": str(record.partition),
             "heed-offset": str(record.offset),
         }
-        headers = [*record.headers, *((name, text.encode()) for name, text in origin.items())]
-        key = (record.key or b"").decode("utf-8", "replace")
-        await self._publisher.publish([Message(self._topic, key, record.value or b"", headers)])
+        given = [(name, value or b"") for name, value in record.headers]
+        headers = [*given, *((name, text.encode("utf-8", "replace")) for name, text in origin.items())]
+        return Message(self._topic, (record.key or b"").decode("utf-8", "replace"), record.value or b"", headers)

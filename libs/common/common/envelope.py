@@ -75,11 +75,12 @@ class Envelope:
         yield "ce_traceparent", self.traceparent
         yield "ce_heedreceived", rfc3339(self.received)
         yield "ce_heedbackfill", rfc3339(self.backfill) if self.backfill else None
+        yield "ce_partitionkey", self.key
         yield "content-type", "application/json"
 
     def value(self) -> bytes:
         """The body, JSON."""
-        return orjson.dumps(self.data)
+        return orjson.dumps(self.data, option=orjson.OPT_UTC_Z)
 
 
 def new_fact(
@@ -107,8 +108,11 @@ def new_fact(
 def type_of(headers: Iterable[tuple[str, bytes]]) -> str | None:
     """The event type without decoding anything else; None where the header is missing or broken."""
     for name, value in headers:
-        if name == "ce_type":
-            return value.decode("utf-8", "replace")
+        if name == "ce_type" and value:
+            try:
+                return value.decode()
+            except UnicodeDecodeError:
+                return None
     return None
 
 
@@ -140,9 +144,12 @@ def decode(key: bytes | None, headers: Iterable[tuple[str, bytes]], value: bytes
 
 def _decode_headers(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
     try:
-        attributes = {name: value.decode() for name, value in headers}
+        # Kafka knows headers without a value, whatever the type hints say.
+        attributes = {name: value.decode() for name, value in headers if value}
     except UnicodeDecodeError as error:
         raise InvalidError("a header is not UTF-8") from error
+    if any("\x00" in value for value in attributes.values()):
+        raise InvalidError("a header holds a NUL character")
     missing = [name for name in _REQUIRED if not attributes.get(name)]
     if missing:
         raise InvalidError(f"missing header {', '.join(missing)}")

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import structlog
@@ -13,9 +13,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common import metrics, strictjson
+from common import metrics, strictjson, telemetry
 from common.auth import TokenVerifier
-from common.failures import BusyError, TransientError
+from common.failures import BusyError, InvalidError, TransientError
 from common.ids import new_id
 from common.problems import Problem, problem_response
 from common.settings import ServiceSettings
@@ -27,8 +27,10 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+_METHODS = _BODY_METHODS | {"GET", "HEAD", "DELETE", "OPTIONS"}
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _READY_SECONDS = 3.0
+_MAX_ERRORS = 50
 
 
 def create_app(
@@ -39,6 +41,7 @@ def create_app(
     app.state.verifier = TokenVerifier(settings.token_public_key) if settings.token_public_key else None
     _add_health(app, checks)
     _add_problems(app)
+    app.add_middleware(Deadline, seconds=settings.request_timeout_seconds)
     app.add_middleware(BodyGuard, limit=settings.body_limit_bytes, seconds=settings.request_timeout_seconds)
     app.add_middleware(Observe)
     return app
@@ -55,7 +58,7 @@ def _add_health(app: FastAPI, checks: Mapping[str, Check]) -> None:
         broken = {name: answer for name, answer in zip(checks, answers, strict=True) if answer}
         if broken:
             said = "; ".join(f"{name}: {why}" for name, why in broken.items())
-            return problem_response(503, f"Not ready. {said}", headers={"Retry-After": "2"})
+            raise Problem(503, f"Not ready. {said}", headers={"Retry-After": "2"})
         return Response(b'{"status":"ready"}', media_type="application/json")
 
     @app.get("/metrics", include_in_schema=False)
@@ -83,8 +86,16 @@ def _add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        errors = [{"pointer": "/" + "/".join(map(str, e["loc"][1:])), "detail": e["msg"]} for e in error.errors()]
+        found = error.errors()
+        if any(e["loc"] == ("body",) and e["type"] == "missing" for e in found):
+            return _answer(request, 400, "The body is empty; send a JSON document.")
+        errors = [{"pointer": _pointer(e["loc"]), "detail": e["msg"]} for e in found[:_MAX_ERRORS]]
         return _answer(request, 422, "The request does not have the form this route needs.", errors=errors)
+
+    @app.exception_handler(InvalidError)
+    async def unkeepable(request: Request, error: InvalidError) -> Response:
+        log.info("answered 422", reason=error.reason)
+        return _answer(request, 422, "The request holds a value that cannot be kept.")
 
     @app.exception_handler(TransientError)
     async def transient(request: Request, error: TransientError) -> Response:
@@ -104,7 +115,14 @@ def _add_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("unexpected error", route=request.url.path, exc_info=error)
-        return _answer(request, 500, "Something broke on our side; the request id helps to find it.")
+        # This answer is made outside of Observe, which names the request in the others.
+        named = {"X-Request-Id": request.scope.get("heed.request_id", "")}
+        return _answer(request, 500, "Something broke on our side; the request id helps to find it.", headers=named)
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    """RFC 6901, without the part (body, query) that FastAPI puts first."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location[1:])
 
 
 def _answer(request: Request, status: int, detail: str, **more: object) -> Response:
@@ -122,9 +140,13 @@ class Observe:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
         scope["heed.request_id"] = request_id
+        # Whoever calls may make up methods and paths; labels must not grow with that.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        trace = {"traceparent": headers.get(b"traceparent", b"").decode("latin-1")}
         started, status = time.perf_counter(), 500
 
         async def reply(message: Message) -> None:
@@ -134,13 +156,52 @@ class Observe:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(correlation_id=request_id):
+        with (
+            structlog.contextvars.bound_contextvars(correlation_id=request_id),
+            telemetry.serving(method, scope["path"], trace),
+        ):
             try:
                 await self._app(scope, receive, reply)
             finally:
                 route = getattr(scope.get("route"), "path", "other")
-                metrics.HTTP_REQUESTS.labels(scope["method"], route, status).inc()
-                metrics.HTTP_DURATION.labels(scope["method"], route).observe(time.perf_counter() - started)
+                metrics.HTTP_REQUESTS.labels(method, route, status).inc()
+                metrics.HTTP_DURATION.labels(method, route).observe(time.perf_counter() - started)
+
+
+class Deadline:
+    """Ends a request whose answer has not begun in time with 503; an answer that streams may go on."""
+
+    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
+        self._app, self._seconds = app, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+        try:
+            async with asyncio.timeout(self._seconds) as deadline:
+
+                async def reply(message: Message) -> None:
+                    nonlocal begun
+                    if not begun:
+                        begun = True
+                        deadline.reschedule(None)
+                    await send(message)
+
+                await self._app(scope, receive, reply)
+        except TimeoutError:
+            if begun or not deadline.expired():
+                raise
+            detail = f"The answer took longer than {self._seconds:g} s; try again."
+            response = problem_response(
+                503,
+                detail,
+                instance=scope["path"],
+                request_id=scope.get("heed.request_id", ""),
+                headers={"Retry-After": "2"},
+            )
+            await response(scope, receive, send)
 
 
 class BodyGuard:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Column, DateTime, MetaData, Table, Text, delete, func
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, Column, DateTime, MetaData, Table, Text, bindparam, delete, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.envelope import Envelope
@@ -19,15 +18,19 @@ INBOX = Table(
 
 KEEP = timedelta(days=30)
 
+# One statement whatever the number of ids, so that it is prepared once.
+_REMEMBER = text(
+    'INSERT INTO inbox ("group", id) SELECT :group, unnest(:ids) ON CONFLICT DO NOTHING RETURNING id'
+).bindparams(bindparam("ids", type_=ARRAY(Text)), bindparam("group", type_=Text))
+
 
 async def admit(session: AsyncSession, group: str, envelopes: Sequence[Envelope]) -> list[Envelope]:
     """The envelopes not seen before, in order; remembers them when the session commits."""
     unique = list({envelope.id: envelope for envelope in reversed(envelopes)}.values())[::-1]
     if not unique:
         return []
-    rows = [{"group": group, "id": envelope.id} for envelope in unique]
-    statement = insert(INBOX).values(rows).on_conflict_do_nothing().returning(INBOX.c.id)
-    new = set((await session.execute(statement)).scalars())
+    ids = [envelope.id for envelope in unique]
+    new = set((await session.execute(_REMEMBER, {"group": group, "ids": ids})).scalars())
     return [envelope for envelope in unique if envelope.id in new]
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy import Connection, pool
+from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from common.settings import ServiceSettings
+
+_LOCK = 0x48454544  # spells HEED
 
 
 def upgrade(service: str, url: str) -> None:
@@ -36,6 +38,8 @@ async def _run(url: str) -> None:
 
 
 def _apply(connection: Connection) -> None:
+    # Two that migrate at once: the second waits, and then has nothing to do.
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     context.configure(connection=connection, transaction_per_migration=False)
     with context.begin_transaction():
         context.run_migrations()

@@ -33,8 +33,14 @@ def after(query: Select[Any], cursor: str | None, moment: Column, id_: Column) -
         text, last_id = orjson.loads(base64.urlsafe_b64decode(cursor))
         last = parse_rfc3339(text)
     except (ValueError, TypeError) as error:
-        raise Problem(422, "The cursor is not one of ours; start again without it.") from error
+        raise _strange_cursor() from error
+    if not isinstance(last_id, str):
+        raise _strange_cursor()
     return query.where(tuple_(moment, id_) < (last, last_id))
+
+
+def _strange_cursor() -> Problem:
+    return Problem(422, "The cursor is not one of ours; start again without it.")
 
 
 def page(rows: Sequence[Row], limit: int, key: Callable[[Row], tuple[datetime, str]]) -> Page[Row]:

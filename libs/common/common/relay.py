@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import asyncpg
 import structlog
@@ -22,6 +22,8 @@ _BATCH = 1_000
 _POLL_SECONDS = 1.0
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 
+Published = Callable[[Sequence[Message]], None]
+
 
 class Relay:
     """Publishes what the outbox holds. Several may run: each holds the lock of the slices it works on.
@@ -29,9 +31,10 @@ class Relay:
     A crash between acknowledgement and delete publishes again; consumers collapse repeats by id.
     """
 
-    def __init__(self, database: Database, publisher: Publisher) -> None:
+    def __init__(self, database: Database, publisher: Publisher, on_published: Published | None = None) -> None:
         self._database = database
         self._publisher = publisher
+        self._on_published = on_published
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -66,7 +69,10 @@ class Relay:
         async with self._database.transaction() as session:
             rows = await _oldest(session)
             if rows:
-                await self._publisher.publish([_message(row) for row in rows])
+                messages = [_message(row) for row in rows]
+                await self._publisher.publish(messages)
+                if self._on_published:
+                    self._on_published(messages)
                 positions = [row.position for row in rows]
                 await session.execute(delete(OUTBOX).where(OUTBOX.c.position.in_(positions)))
                 metrics.RELAY_PUBLISHED.inc(len(rows))

@@ -9,21 +9,26 @@ from common.problems import Problem
 MAX_DEPTH = 32
 MAX_KEY = 255
 # orjson's own words for lone surrogates, numbers past a double and nesting past its stack.
-_UNKEEPABLE = ("low surrogate", "surrogate in string", "infinity", "recursion")
+_UNKEEPABLE = ("low surrogate", "surrogate in string", "infinity", "depth limit")
 
 
 def parse(body: bytes) -> Any:
     """The document. Raises Problem 400 for what is not JSON, 422 for what is but cannot be kept."""
+    document = decode(body)
+    check(document)
+    return document
+
+
+def decode(body: bytes) -> Any:
+    """The document without a look at its depth, keys and texts; for callers that `check` it part by part."""
     if not body:
         raise Problem(400, "The body is empty; send a JSON document.")
     if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         raise Problem(400, "The body starts with a byte order mark; send plain UTF-8 without it.")
     try:
-        document = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise _not_json(body, error) from error
-    _check(document, 1)
-    return document
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -36,12 +41,13 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 def _not_json(body: bytes, error: orjson.JSONDecodeError) -> Problem:
     text = str(error)
-    if any(sign in text for sign in _UNKEEPABLE) or body[error.pos :].startswith((b"NaN", b"Infinity", b"-Inf")):
+    if any(sign in text for sign in _UNKEEPABLE) or error.doc[error.pos :].startswith(("NaN", "Infinity")):
         return Problem(422, f"The document has a value that JSON cannot carry: {error}.")
     return Problem(400, f"The body is not JSON: {error}.")
 
 
-def _check(value: Any, depth: int) -> None:
+def check(value: Any, depth: int = 1) -> None:
+    """Raises Problem 422 for what a bus cannot carry: too deep, a NUL, a key too long, a number not finite."""
     if depth > MAX_DEPTH:
         raise Problem(422, f"The document is nested deeper than {MAX_DEPTH} levels.")
     if isinstance(value, str):
@@ -51,9 +57,9 @@ def _check(value: Any, depth: int) -> None:
         for key, item in value.items():
             if len(key) > MAX_KEY or "\x00" in key:
                 raise Problem(422, f"A key is longer than {MAX_KEY} characters or holds a NUL character.")
-            _check(item, depth + 1)
+            check(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            _check(item, depth + 1)
+            check(item, depth + 1)
     elif isinstance(value, float) and value in (float("inf"), float("-inf")):
         raise Problem(422, "A number is not finite.")

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
@@ -14,6 +15,24 @@ from structlog.typing import Processor
 from common.envelope import Envelope
 
 _tracer = trace.get_tracer("heed")
+_REPEAT_SECONDS = 10.0
+
+
+class _Repeats(logging.Filter):
+    """Lets a library say the same thing once in ten seconds: without its broker it says it ten times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now, about = time.monotonic(), (record.name, record.msg)
+        if now - self._said.get(about, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
+            return False
+        if len(self._said) > 1_000:
+            self._said.clear()
+        self._said[about] = now
+        return True
 
 
 def configure_logs(service: str, level: str = "INFO") -> None:
@@ -33,9 +52,11 @@ def configure_logs(service: str, level: str = "INFO") -> None:
     structlog.contextvars.bind_contextvars(service=service)
     handler = logging.StreamHandler(sys.stdout)
     formatter = structlog.stdlib.ProcessorFormatter(
-        processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared
+        processor=structlog.processors.JSONRenderer(),
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
     )
     handler.setFormatter(formatter)
+    handler.addFilter(_Repeats())
     logging.basicConfig(handlers=[handler], level="WARNING", force=True)
 
 
@@ -51,6 +72,13 @@ def configure_traces(service: str, endpoint: str | None) -> None:
     provider = TracerProvider(resource=Resource.create({"service.name": f"heed-{service}"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")))
     trace.set_tracer_provider(provider)
+
+
+@contextmanager
+def serving(method: str, path: str, headers: Mapping[str, str]) -> Iterator[None]:
+    """A span for one HTTP request, in the caller's trace where it sent one."""
+    with _tracer.start_as_current_span(f"{method} {path}", context=extract(headers), kind=SpanKind.SERVER):
+        yield
 
 
 @contextmanager

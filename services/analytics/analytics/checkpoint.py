@@ -1,0 +1,167 @@
+"""One transaction: the fence first, then everything that the folds changed, then what they said.
+
+The fence moves `next_offset` only while the owner token is ours and the offset is the expected one; a late write of a
+former owner finds zero rows and is rolled back. A commit whose answer was lost is recognised by its offsets.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+from common.clock import parse_rfc3339
+from common.database import Database, is_transient
+from common.envelope import Envelope
+from common.outbox import CHANNEL, outbox_row
+
+from analytics import metrics
+from analytics.events import CLEARED, RAISED
+
+log = structlog.get_logger()
+
+_BACKOFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+_FENCE = """
+UPDATE tasks SET next_offset = v.next, state = v.state, updated_at = now()
+FROM unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bytea[]) AS v(partition, expected, next, state)
+WHERE tasks.partition = v.partition AND tasks.owner_token = $5 AND tasks.next_offset = v.expected
+"""
+_DONE = """
+SELECT count(*) FROM tasks JOIN unnest($1::smallint[], $2::bigint[]) AS v(partition, next)
+ON tasks.partition = v.partition AND tasks.next_offset = v.next WHERE tasks.owner_token = $3
+"""
+_PROFILES = """
+INSERT INTO profiles (customer, partition, packed)
+SELECT * FROM unnest($1::text[], $2::smallint[], $3::bytea[])
+ON CONFLICT (customer) DO UPDATE SET packed = EXCLUDED.packed
+"""
+_PENDING = """
+INSERT INTO pending_examples (customer, partition, examples)
+SELECT * FROM unnest($1::text[], $2::smallint[], $3::bytea[])
+ON CONFLICT (customer) DO UPDATE SET examples = EXCLUDED.examples
+"""
+_TRIGGER = """
+INSERT INTO triggers (id, customer, kind, open, opened_at, updated_at, cleared_at, data)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (id) DO UPDATE SET open = EXCLUDED.open, updated_at = EXCLUDED.updated_at,
+    cleared_at = EXCLUDED.cleared_at, data = triggers.data || EXCLUDED.data
+"""
+
+
+class FencedError(Exception):
+    """Somebody else owns a partition now: this process must drop its state."""
+
+
+@dataclass
+class Step:
+    """One partition's part of a checkpoint."""
+
+    partition: int
+    expected: int
+    next: int
+    state: bytes
+
+
+@dataclass
+class Checkpoint:
+    """What is written at once. `rows` are (customer, partition, bytes)."""
+
+    steps: list[Step] = field(default_factory=list)
+    profiles: list[tuple[str, int, bytes]] = field(default_factory=list)
+    pending: list[tuple[str, int, bytes]] = field(default_factory=list)
+    seen: list[tuple[UUID, bool]] = field(default_factory=list)
+    emitted: list[tuple[str, Envelope]] = field(default_factory=list)
+    triggers: list[Envelope] = field(default_factory=list)
+
+
+class Writer:
+    """Writes checkpoints of one owner over a connection of its own."""
+
+    def __init__(self, database: Database, token: str) -> None:
+        self._database, self._token = database, token
+        self._connection: asyncpg.Connection | None = None
+
+    async def write(self, checkpoint: Checkpoint) -> None:
+        """Retries what is transient until it is written. Raises FencedError when the partitions are not ours."""
+        for attempt in range(1_000_000):
+            try:
+                await self._attempt(checkpoint)
+                return
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                if not is_transient(error):
+                    raise
+                pause = _BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)]
+                log.warning("checkpoint put off", error=str(error), pause_seconds=pause)
+                await self.close()
+                await asyncio.sleep(pause)
+
+    async def _attempt(self, checkpoint: Checkpoint) -> None:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._database.connect()
+        with metrics.CHECKPOINT.time():
+            async with self._connection.transaction():
+                if await self._fence(self._connection, checkpoint.steps):
+                    await _write_all(self._connection, checkpoint)
+
+    async def _fence(self, connection: asyncpg.Connection, steps: Sequence[Step]) -> bool:
+        """True to go on; False when this very checkpoint was committed before its answer was lost."""
+        partitions, nexts = [s.partition for s in steps], [s.next for s in steps]
+        expected, states = [s.expected for s in steps], [s.state for s in steps]
+        status = await connection.execute(_FENCE, partitions, expected, nexts, states, self._token)
+        if status == f"UPDATE {len(steps)}":
+            return True
+        if await connection.fetchval(_DONE, partitions, nexts, self._token) == len(steps):
+            return False
+        raise FencedError(f"partitions {partitions} belong to another owner now")
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+
+async def _write_all(connection: asyncpg.Connection, checkpoint: Checkpoint) -> None:
+    for statement, rows in ((_PROFILES, checkpoint.profiles), (_PENDING, checkpoint.pending)):
+        if rows:
+            await connection.execute(statement, *map(list, zip(*rows, strict=True)))
+    if checkpoint.seen:
+        await connection.copy_records_to_table("seen", records=checkpoint.seen, columns=("id", "forever"))
+    if checkpoint.triggers:
+        await connection.executemany(_TRIGGER, [_trigger(envelope) for envelope in checkpoint.triggers])
+    if checkpoint.emitted:
+        await write_outbox(connection, checkpoint.emitted)
+
+
+async def write_outbox(
+    connection: asyncpg.Connection,
+    emitted: Sequence[tuple[str, Envelope]],
+    partition: int | None = None,
+) -> None:
+    """Outbox rows on a raw connection; `partition` overrides the one that the keys would choose."""
+    rows = [outbox_row(topic, envelope, partition) for topic, envelope in emitted]
+    columns = list(rows[0])
+    records = [[orjson.dumps(v).decode() if k == "headers" else v for k, v in row.items()] for row in rows]
+    await connection.copy_records_to_table("outbox", records=records, columns=columns)
+    await connection.execute(f"NOTIFY {CHANNEL}")
+
+
+def _trigger(envelope: Envelope) -> tuple[Any, ...]:
+    data = dict(envelope.data)
+    cleared = envelope.type == CLEARED
+    if cleared:
+        data = {"cleared_because": data["sentence"]}
+    opened_at = parse_rfc3339(envelope.data["opened_at"]) if envelope.type != RAISED else envelope.time
+    return (
+        envelope.data["trigger"],
+        envelope.key,
+        envelope.data["kind"],
+        not cleared,
+        opened_at,
+        envelope.time,
+        envelope.time if cleared else None,
+        orjson.dumps(data).decode(),
+    )

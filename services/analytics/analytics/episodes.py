@@ -1,0 +1,92 @@
+"""A trigger's life: raised once, updated while it lasts, cleared when it is over. One episode, one trigger."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from common.clock import rfc3339
+from common.envelope import Envelope
+
+from analytics.events import CLEARED, RAISED, UPDATED, Event, emission, moment, stable_id
+from analytics.operators.base import Finding, Kind, Reading
+from analytics.operators.spend_deviation import SCALE
+from analytics.profile import Episode, Profile
+
+_MATERIAL = 0.1  # a score has to move this far to be worth saying again
+
+
+def raise_or_update(
+    profile: Profile, finding: Finding, event: Event, customer: str, now: float, *, history: bool, again: bool = False
+) -> Envelope | None:
+    """Opens an episode, or refreshes the open one when its score moved (or `again`). None when nothing is said.
+
+    In `history` (imported facts, or a timer due before the import) the episode opens silently.
+    """
+    episode = profile.episodes.get(finding.kind)
+    if episode is None:
+        trigger = UUID(stable_id("trigger", customer, finding.kind.slug, event.id, now))
+        episode = Episode(finding.kind, trigger.bytes, now, now, finding.score, silent=history)
+        profile.episodes[finding.kind] = episode
+        return None if history else _say(RAISED, profile, episode, finding, event, customer, now)
+    if episode.silent or not (again or abs(finding.score - episode.score) >= _MATERIAL):
+        return None
+    episode.updates += 1
+    episode.score, episode.updated_at = finding.score, now
+    return _say(UPDATED, profile, episode, finding, event, customer, now)
+
+
+def clear(profile: Profile, kind: Kind, event: Event, customer: str, now: float, why: str) -> Envelope | None:
+    """Ends the open episode of this kind. None when there is none, or nobody was told of it."""
+    episode = profile.episodes.pop(kind, None)
+    if episode is None or episode.silent:
+        return None
+    trigger = str(UUID(bytes=episode.trigger))
+    data = {
+        "trigger": trigger,
+        "kind": kind.slug,
+        "customer": customer,
+        "sentence": why,
+        "opened_at": rfc3339(moment(episode.opened_at)),
+        "time": rfc3339(moment(now)),
+        "score": round(float(episode.score), 6),
+        "event_ids": [event.id],
+    }
+    return emission(CLEARED, customer, data, event, now, stable_id(trigger, "cleared"))
+
+
+def _say(
+    type_: str, profile: Profile, episode: Episode, finding: Finding, event: Event, customer: str, now: float
+) -> Envelope:
+    trigger = str(UUID(bytes=episode.trigger))
+    data: dict[str, Any] = {
+        "trigger": trigger,
+        "kind": finding.kind.slug,
+        "customer": customer,
+        "direction": finding.direction,
+        "severity": finding.severity,
+        "sentence": finding.sentence,
+        "expected": _reading(finding.expected),
+        "observed": _reading(finding.observed),
+        "score": round(finding.score, 6),
+        "reasons": [{"code": r.code, "text": r.text, "weight": r.weight} for r in finding.reasons],
+        "event_ids": [event.id],
+        "model_version": None if finding.model_version is None else str(finding.model_version),
+        "opened_at": rfc3339(moment(episode.opened_at)),
+        "time": rfc3339(moment(now)),
+        "recent_orders": recent_orders(profile),
+        "suggested_step": {"code": finding.step[0], "text": finding.step[1]},
+        "features": dict(finding.features),
+    }
+    return emission(type_, customer, data, event, now, stable_id(trigger, type_, episode.updates))
+
+
+def recent_orders(profile: Profile) -> Sequence[dict[str, str]]:
+    """The picture of the rhythm, oldest first."""
+    return [
+        {"at": rfc3339(moment(o.at)), "total": f"{o.amount / SCALE:.2f}", "currency": o.currency}
+        for o in profile.recent
+    ]
+
+
+def _reading(reading: Reading) -> dict[str, object]:
+    return {"value": reading.value, "unit": reading.unit, "text": reading.text}

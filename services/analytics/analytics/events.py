@@ -1,0 +1,167 @@
+"""What analytics takes from the log, in a form quick to fold, and what it emits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import orjson
+from common.deadletters import Record
+from common.envelope import Envelope
+from common.failures import InvalidError
+
+SOURCE = "/heed/analytics"
+RAISED, UPDATED, CLEARED = (f"heed.trigger.{action}.v1" for action in ("raised", "updated", "cleared"))
+WIDESPREAD_SILENCE = "heed.silence.widespread.v1"
+EXAMPLE = "heed.example.completed.v1"
+MODEL_PUBLISHED = "heed.model.published.v1"
+MODEL_ADOPTED = "heed.model.adopted.v1"
+
+AHEAD_SECONDS = 300.0  # an event further ahead of its receipt gets the receive time
+_NAMESPACE = uuid5(NAMESPACE_URL, "heed:analytics")
+
+
+class What(IntEnum):
+    """The facts that teach or move something."""
+
+    ORDER = 1
+    RETURN = 2
+    TOUCHPOINT = 3
+    LEAD = 4
+    TICKET_OPENED = 5
+    TICKET_STATUS = 6
+    MESSAGE_OPENED = 7
+    MESSAGE_CLICKED = 8
+    TICK = 9
+    IMPORT_ENDED = 10
+    MODEL_ADOPTED = 11
+
+
+_TYPES: dict[bytes, What] = {
+    b"heed.order.placed.v1": What.ORDER,
+    b"heed.order.returned.v1": What.RETURN,
+    b"heed.touchpoint.captured.v1": What.TOUCHPOINT,
+    b"heed.lead.captured.v1": What.LEAD,
+    b"heed.ticket.opened.v1": What.TICKET_OPENED,
+    b"heed.ticket.status_changed.v1": What.TICKET_STATUS,
+    b"heed.message.opened.v1": What.MESSAGE_OPENED,
+    b"heed.message.clicked.v1": What.MESSAGE_CLICKED,
+    b"heed.clock.ticked.v1": What.TICK,
+    b"heed.import.ended.v1": What.IMPORT_ENDED,
+    MODEL_ADOPTED.encode(): What.MODEL_ADOPTED,
+}
+_PARTITION_WIDE = frozenset({What.TICK, What.IMPORT_ENDED, What.MODEL_ADOPTED})
+_WITH_MONEY = frozenset({What.ORDER, What.RETURN})
+
+
+@dataclass(slots=True)
+class Event:
+    """One record. Times in seconds since 1970; `amount` in ten-thousandths; `backfill` 0 for live facts."""
+
+    what: What
+    id: str
+    customer: str
+    time: float
+    received: float
+    backfill: float = 0.0
+    amount: int = 0
+    currency: str = ""
+    correlation: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def decode(record: Record) -> Event | None:
+    """The record as an event; None for a type that teaches nothing. Raises InvalidError with the reason."""
+    headers = dict(record.headers)
+    what = _TYPES.get(headers.get("ce_type", b""))
+    if what is None:
+        if "ce_type" not in headers:
+            raise InvalidError("missing header ce_type")
+        return None
+    if record.value is None:
+        raise InvalidError("tombstone: a fact has a body")
+    try:
+        return _event(what, record.key or b"", headers, record.value)
+    except (ValueError, KeyError, TypeError, OverflowError, AttributeError) as error:
+        raise InvalidError(f"not as promised: {type(error).__name__} {error}") from error
+
+
+def _event(what: What, key: bytes, headers: Mapping[str, bytes], value: bytes) -> Event:
+    time = _seconds(headers["ce_time"])
+    received = _seconds(headers["ce_heedreceived"]) if "ce_heedreceived" in headers else time
+    backfill = headers.get("ce_heedbackfill")
+    if not key and what not in _PARTITION_WIDE:
+        raise ValueError("no customer key")
+    event = Event(
+        what,
+        headers["ce_id"].decode(),
+        key.decode(),
+        min(time, received) if time > received + AHEAD_SECONDS else time,
+        received,
+        _seconds(backfill) if backfill else 0.0,
+        correlation=headers.get("ce_correlationid", b"").decode(),
+    )
+    data = orjson.loads(value)
+    if what in _WITH_MONEY:
+        event.amount, event.currency = ten_thousandths(data["total"]), _currency(data["currency"])
+    event.data = data
+    return event
+
+
+def _seconds(text: bytes) -> float:
+    return datetime.fromisoformat(text.decode()).timestamp()
+
+
+def _currency(code: Any) -> str:
+    if not (isinstance(code, str) and len(code) == 3 and code.isascii() and code.isupper()):
+        raise ValueError(f"{code!r} is not a currency")
+    return code
+
+
+def ten_thousandths(text: Any) -> int:
+    """`"12.34"` → 123400. Raises ValueError past four decimals' worth of int64."""
+    whole, _, decimals = str(text).partition(".")
+    if len(decimals) > 4:
+        number = round(float(text) * 10_000)
+    else:
+        sign = -1 if whole.startswith("-") else 1
+        number = int(whole) * 10_000 + sign * int(decimals.ljust(4, "0") or "0")
+    if abs(number) >= 2**62:
+        raise ValueError(f"{text!r} is too large")
+    return number
+
+
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def stable_id(*parts: object) -> str:
+    """The same id for the same parts: a replay of the log gives the same ids."""
+    return str(uuid5(_NAMESPACE, "|".join(map(str, parts))))
+
+
+def id_bytes(id_: str) -> UUID:
+    """An event id as the 16 bytes that are kept to know it again."""
+    try:
+        return UUID(id_)
+    except ValueError:
+        return uuid5(_NAMESPACE, id_)
+
+
+def emission(type_: str, key: str, data: Mapping[str, Any], cause: Event, at: float, id_: str) -> Envelope:
+    """A fact that analytics says because of `cause`; its moments come from the log, never from a clock."""
+    return Envelope(
+        type=type_,
+        source=SOURCE,
+        key=key,
+        subject=key or None,
+        data=data,
+        time=moment(at),
+        received=moment(cause.received),
+        id=id_,
+        correlation_id=cause.correlation or cause.id,
+        causation_id=cause.id,
+        backfill=moment(cause.backfill) if cause.backfill else None,
+    )

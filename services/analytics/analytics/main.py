@@ -1,0 +1,68 @@
+"""Analytics: learns each customer's rhythm as events come, notices deviations, says why."""
+
+import time
+from collections.abc import Sequence
+
+from common import topics
+from common.application import Application
+from common.bus import Message
+from common.clock import SystemClock, parse_rfc3339
+from common.deadletters import DeadLetters
+
+from analytics import metrics, repository
+from analytics.api import router
+from analytics.events import RAISED
+from analytics.model_store import ModelStore
+from analytics.runtime import Runtime, Topics
+from analytics.settings import Settings
+from analytics.trainer import Trainer
+
+
+def build(settings: Settings) -> Application:
+    app = Application("analytics", settings, on_published=_measure_freshness)
+    clock, group = SystemClock(), settings.group("analytics")
+    facts, triggers = settings.topic(topics.CUSTOMER_FACTS), settings.topic(topics.TRIGGERS)
+    examples, models = settings.topic(topics.TRAINING_EXAMPLES), settings.topic(topics.MODELS)
+    dead_letters = DeadLetters(app.publisher, settings.topic(topics.DEAD_LETTERS), group)
+    runtime = Runtime(
+        settings.kafka_bootstrap_servers,
+        group,
+        Topics(facts, triggers, examples),
+        app.database,
+        dead_letters,
+        instance=f"analytics-{settings.instance}",
+        linger_seconds=settings.linger_seconds,
+    )
+    trainer = Trainer(
+        settings.kafka_bootstrap_servers,
+        app.database,
+        dead_letters,
+        clock,
+        examples_topic=examples,
+        facts_topic=facts,
+        models_topic=models,
+        publish_examples=settings.publish_examples,
+    )
+    app.http.include_router(router(runtime, ModelStore(app.database), clock))
+    app.background("runtime", runtime.run)
+    app.background("trainer", trainer.run)
+
+    async def forget_ids() -> None:
+        async with app.database.transaction() as session:
+            await repository.forget_ids(session)
+
+    app.every(3600.0, forget_ids)
+    return app
+
+
+def _measure_freshness(messages: Sequence[Message]) -> None:
+    now = time.time()
+    for message in messages:
+        headers = dict(message.headers)
+        if headers.get("ce_type") == RAISED.encode():
+            accepted = parse_rfc3339(headers["ce_heedreceived"].decode()).timestamp()
+            metrics.FRESHNESS.observe(max(0.0, now - accepted))
+
+
+if __name__ == "__main__":
+    build(Settings.load()).run()

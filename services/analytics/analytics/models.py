@@ -1,0 +1,98 @@
+"""Analytics' tables."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Index, Integer, LargeBinary, SmallInteger, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: DateTime(timezone=True), bytes: LargeBinary, dict[str, Any]: JSONB}  # noqa: RUF012
+
+
+class TaskRow(Base):
+    """Who owns a partition, and up to where its log is folded into the other tables."""
+
+    __tablename__ = "tasks"
+
+    partition: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    owner_token: Mapped[str] = mapped_column(Text)
+    next_offset: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[bytes | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ProfileRow(Base):
+    __tablename__ = "profiles"
+    __table_args__ = (Index("profiles_partition", "partition"), {"postgresql_with": {"fillfactor": 70}})
+
+    customer: Mapped[str] = mapped_column(Text, primary_key=True)
+    partition: Mapped[int] = mapped_column(SmallInteger)
+    packed: Mapped[bytes]
+
+
+class PendingRow(Base):
+    """Examples whose label is awaited."""
+
+    __tablename__ = "pending_examples"
+    __table_args__ = (Index("pending_examples_partition", "partition"),)
+
+    customer: Mapped[str] = mapped_column(Text, primary_key=True)
+    partition: Mapped[int] = mapped_column(SmallInteger)
+    examples: Mapped[bytes]
+
+
+class SeenRow(Base):
+    """Ids that were folded in: seven days, those of orders for good."""
+
+    __tablename__ = "seen"
+    __table_args__ = (Index("seen_at", "at", postgresql_where=text("NOT forever")),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    forever: Mapped[bool]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TriggerRow(Base):
+    __tablename__ = "triggers"
+    __table_args__ = (
+        Index("triggers_customer", "customer"),
+        Index("triggers_newest", text("opened_at DESC"), text("id DESC")),
+    )
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    customer: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    open: Mapped[bool]
+    opened_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    cleared_at: Mapped[datetime | None]
+    data: Mapped[dict[str, Any]]
+
+
+class ModelRow(Base):
+    """A published version: what tasks load when the log tells them to adopt it."""
+
+    __tablename__ = "models"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    state: Mapped[bytes]
+    examples: Mapped[int]
+    metrics: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TrainerRow(Base):
+    """The trainer's own position and memory."""
+
+    __tablename__ = "trainers"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    owner_token: Mapped[str] = mapped_column(Text)
+    next_offset: Mapped[int] = mapped_column(BigInteger)
+    version: Mapped[int]
+    state: Mapped[bytes | None]

@@ -1,0 +1,320 @@
+"""The loop: poll, drop repeats, fold, and a checkpoint whenever there is something worth one.
+
+A partition's truth is `tasks.next_offset`; Kafka's own group offsets are only written for lag tools. A revoke waits for
+the checkpoint under way, writes one more and forgets the state; a record that does not continue a task is left alone.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from uuid import UUID
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from common.database import Database, is_transient
+from common.deadletters import DeadLetterLimit, DeadLetters, Record
+from common.failures import InvalidError, TransientError
+from common.ids import new_id
+
+from analytics import metrics
+from analytics.checkpoint import Checkpoint, FencedError, Writer
+from analytics.events import Event, What, decode, id_bytes
+from analytics.fold import Fold
+from analytics.model_store import ModelStore
+from analytics.operators.base import Adopted
+from analytics.task import FoldFactory, Task, analytics_fold, claim
+
+log = structlog.get_logger()
+
+Decoder = Callable[[Record], Event | None]
+
+_POLL_RECORDS = 4_000
+_STUCK_SECONDS = 60.0
+_SESSION_TIMEOUT_MS = 8_000
+
+
+class LostLogError(Exception):
+    """Records that were never folded are gone from the log: restore it from the backup, or rebuild from its start."""
+
+
+class Topics:
+    """The names of the topics the runtime touches."""
+
+    def __init__(self, facts: str, triggers: str, examples: str) -> None:
+        self.facts, self.triggers, self.examples = facts, triggers, examples
+
+
+class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Owns the partitions that Kafka assigns to this process."""
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        group: str,
+        topics: Topics,
+        database: Database,
+        dead_letters: DeadLetters,
+        *,
+        instance: str | None = None,
+        linger_seconds: float = 0.2,
+        new_fold: FoldFactory = analytics_fold,
+        decoder: Decoder = decode,
+    ) -> None:
+        self._bootstrap, self._group, self.instance = bootstrap_servers, group, instance or ""
+        self._topics, self._database, self._dead_letters = topics, database, dead_letters
+        self._linger, self._new_fold, self._decode = linger_seconds, new_fold, decoder
+        self._limit = DeadLetterLimit()
+        self._models = ModelStore(database)
+        self._token = ""
+        self._writer: Writer | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._in_flight: set[UUID] = set()
+        self._busy = asyncio.Lock()
+        self._checkpointed_at = self._moved_at = time.monotonic()
+        self.tasks: dict[int, Task] = {}
+
+    async def run(self) -> None:
+        """Until cancelled. Raises FencedError when another process took over: start again with a clean state."""
+        self._consumer = await self._start()
+        self._lookup = await self._database.connect()
+        try:
+            async with asyncio.TaskGroup() as parts:
+                parts.create_task(self._loop())
+                parts.create_task(self._watch())
+        finally:
+            with suppress(FencedError):
+                await self._give_up()
+            await self._consumer.stop()
+            self._lookup.terminate()
+
+    async def _start(self) -> AIOKafkaConsumer:
+        while True:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._bootstrap,
+                group_id=self._group,
+                group_instance_id=self.instance or None,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",  # only until the seek of on_partitions_assigned
+                session_timeout_ms=_SESSION_TIMEOUT_MS,
+                heartbeat_interval_ms=1_000,
+                max_partition_fetch_bytes=4 * 1024 * 1024,
+            )
+            self._consumer = consumer
+            try:
+                consumer.subscribe([self._topics.facts], listener=self)
+                await consumer.start()
+                return consumer
+            except (KafkaError, OSError) as error:
+                log.warning("runtime cannot reach the bus", error=str(error))
+                await consumer.stop()
+                await asyncio.sleep(1.0)
+
+    # -- partitions come and go -------------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Writes what is folded and lets go. A fence that fails here only means that somebody was quicker."""
+        del revoked
+        async with self._busy:
+            try:
+                await self._give_up()
+            except FencedError:
+                log.warning("another owner took over before the last checkpoint")
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        partitions = sorted(partition.partition for partition in assigned)
+        async with self._busy:
+            self._token = new_id()
+            self._writer = Writer(self._database, self._token)
+            self.tasks = await self._claimed(partitions)
+            await self._seek()
+            self._moved_at = time.monotonic()
+        log.info("partitions taken", partitions=partitions, customers=sum(len(t.fold) for t in self.tasks.values()))
+
+    async def _seek(self) -> None:
+        """Goes where the tasks left off. Raises LostLogError when the log no longer reaches back so far."""
+        positions = {TopicPartition(self._topics.facts, p): task.written for p, task in self.tasks.items()}
+        first = await self._consumer.beginning_offsets(list(positions))
+        for partition, offset in positions.items():
+            if first[partition] > offset:
+                raise LostLogError(f"partition {partition.partition} starts at {first[partition]}, needed: {offset}")
+            self._consumer.seek(partition, offset)
+
+    async def _claimed(self, partitions: list[int]) -> dict[int, Task]:
+        while True:
+            try:
+                tasks = await claim(self._database, self._token, partitions, self._new_fold)
+                for task in tasks.values():
+                    if isinstance(task.fold, Fold):
+                        await self._restore_models(task.fold)
+                return tasks
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                if not is_transient(error):
+                    raise
+                log.warning("claim put off", error=str(error))
+                await asyncio.sleep(0.5)
+
+    async def _restore_models(self, fold: Fold) -> None:
+        for name, version in fold.model_versions.items():
+            fold.world.models[name] = await self._models.load(name, version)
+
+    async def _give_up(self) -> None:
+        """The last checkpoint of this ownership; afterwards nothing is held."""
+        try:
+            if self.tasks:
+                await self._checkpoint()
+                await self._written()
+        finally:
+            self.tasks = {}
+            if self._writer:
+                await self._writer.close()
+
+    # -- the loop ---------------------------------------------------------------------------------
+
+    async def _loop(self) -> None:
+        while True:
+            batches = await self._consumer.getmany(timeout_ms=50, max_records=_POLL_RECORDS)
+            async with self._busy:
+                if batches:
+                    await self._take(batches)
+                if self._writing is not None and self._writing.done():
+                    await self._written()
+                if self._is_due():
+                    await self._checkpoint()
+
+    async def _take(self, batches: dict[TopicPartition, list[ConsumerRecord]]) -> None:
+        batches = {tp: records for tp, records in batches.items() if self._continues(tp, records[0].offset)}
+        events = [pair for tp, records in batches.items() for pair in await self._decoded(tp, records)]
+        repeats = await self._repeats([event for _, event in events if event is not None and event.customer])
+        fresh: set[str] = set()
+        for task, event in events:
+            if event is None:
+                continue
+            if event.customer and (event.id in repeats or event.id in fresh):
+                metrics.EVENTS.labels("repeated").inc()
+                continue
+            fresh.add(event.id)
+            await self._fold(task, event)
+        for tp, records in batches.items():
+            self._advance(tp.partition, records[-1].offset + 1)
+        metrics.EVENTS.labels("folded").inc(len(fresh))
+        self._moved_at = time.monotonic()
+
+    def _continues(self, tp: TopicPartition, offset: int) -> bool:
+        """Whether a batch joins on to what its task has folded; one fetched before a move may not."""
+        task = self.tasks.get(tp.partition)
+        if task is not None and offset > task.folded:
+            self._consumer.seek(tp, task.folded)
+        return task is not None and offset <= task.folded
+
+    async def _decoded(self, tp: TopicPartition, records: list[ConsumerRecord]) -> list[tuple[Task, Event | None]]:
+        task = self.tasks[tp.partition]
+        found: list[tuple[Task, Event | None]] = []
+        letters: list[tuple[Record, str]] = []
+        for record in records:
+            if record.offset < task.folded:
+                continue
+            try:
+                found.append((task, self._decode(record)))
+            except InvalidError as error:
+                letters.append((record, error.reason))
+        if letters:
+            await self._bury(letters)
+        self._limit.add([False] * len(found))
+        return found
+
+    async def _bury(self, letters: list[tuple[Record, str]]) -> None:
+        for record, reason in letters:
+            log.warning("dead letter", partition=record.partition, offset=record.offset, reason=reason)
+        self._limit.check([True] * len(letters))
+        while True:
+            try:
+                await self._dead_letters.bury_all(letters)
+                break
+            except TransientError as error:
+                log.warning("dead letters wait", error=str(error))
+                await asyncio.sleep(0.5)
+        self._limit.add([True] * len(letters))
+        metrics.EVENTS.labels("invalid").inc(len(letters))
+
+    async def _repeats(self, events: list[Event]) -> set[str]:
+        """Which of these were folded in before: in the checkpoint under way, in a task's own memory, or on disk."""
+        if not events:
+            return set()
+        by_id = {id_bytes(event.id): event.id for event in events}
+        known = set(await self._on_disk(list(by_id)))
+        known.update(id_ for id_ in by_id if id_ in self._in_flight)
+        for task in self.tasks.values():
+            known.update(id_ for id_ in by_id if id_ in task.seen)
+        return {by_id[id_] for id_ in known}
+
+    async def _on_disk(self, ids: list[UUID]) -> list[UUID]:
+        while True:
+            try:
+                rows = await self._lookup.fetch("SELECT id FROM seen WHERE id = ANY($1::uuid[])", ids)
+                return [row["id"] for row in rows]
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                if not is_transient(error):
+                    raise
+                log.warning("look-up put off", error=str(error))
+                await asyncio.sleep(0.5)
+                with suppress(OSError, asyncpg.PostgresError):
+                    self._lookup = await self._database.connect()
+
+    async def _fold(self, task: Task, event: Event) -> None:
+        if event.what is What.MODEL_ADOPTED and isinstance(task.fold, Fold):
+            task.fold.adopt(event, await self._adopted(event))
+        elif event.what is What.TICK:
+            metrics.TIME_LAG.set(time.time() - event.time)
+        task.apply(event)
+
+    async def _adopted(self, event: Event) -> Adopted:
+        return await self._models.load(event.data["model"], int(event.data["version"]))
+
+    def _advance(self, partition: int, offset: int) -> None:
+        task = self.tasks[partition]
+        task.folded = max(task.folded, offset)
+        metrics.LAG.labels(partition).set(self.lag(partition))
+
+    def lag(self, partition: int) -> int:
+        """Records on the log that are not folded yet."""
+        high = self._consumer.highwater(TopicPartition(self._topics.facts, partition)) or 0
+        return max(0, high - self.tasks[partition].folded)
+
+    # -- checkpoints ------------------------------------------------------------------------------
+
+    def _is_due(self) -> bool:
+        dirty = any(task.folded != task.written for task in self.tasks.values())
+        if not dirty:
+            return False
+        waited = time.monotonic() - self._checkpointed_at >= self._linger
+        return waited or any(task.fold.urgent for task in self.tasks.values())
+
+    async def _checkpoint(self) -> None:
+        """Begins to write what is folded; the loop goes on folding meanwhile."""
+        await self._written()
+        checkpoint = Checkpoint()
+        for task in self.tasks.values():
+            task.collect(checkpoint, self._topics.triggers, self._topics.examples)
+        if checkpoint.steps and self._writer:
+            self._in_flight = {id_ for id_, _ in checkpoint.seen}
+            self._writing = asyncio.create_task(self._writer.write(checkpoint))
+        self._checkpointed_at = time.monotonic()
+
+    async def _written(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
+            self._in_flight = set()
+            metrics.CUSTOMERS.set(sum(len(task.fold) for task in self.tasks.values()))
+
+    async def _watch(self) -> None:
+        """Ends a process that has records to fold and has not moved for a minute."""
+        while True:
+            await asyncio.sleep(5)
+            if not any(self.lag(partition) for partition in self.tasks):
+                self._moved_at = time.monotonic()
+            if time.monotonic() - self._moved_at > _STUCK_SECONDS:
+                raise RuntimeError("the runtime is stuck")

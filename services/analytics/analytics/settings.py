@@ -1,0 +1,13 @@
+"""What analytics reads from the environment."""
+
+from common.settings import ServiceSettings
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+
+class Settings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="ANALYTICS_")
+
+    port: int = 8006
+    linger_seconds: float = Field(default=0.2, description="longest a batch without a trigger waits for its checkpoint")
+    publish_examples: int = Field(default=200, description="a new model version is adopted after this many examples")

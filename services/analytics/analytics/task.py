@@ -1,0 +1,92 @@
+"""A task: one partition of the log, owned by this process, with its fold."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+import asyncpg
+from common.database import Database
+
+from analytics.checkpoint import Checkpoint, Step
+from analytics.events import Event, What, id_bytes
+from analytics.fold import Changes, Fold
+
+
+class Foldable(Protocol):
+    """What a task needs of a fold; benchmarks bring their own."""
+
+    @property
+    def urgent(self) -> bool: ...
+
+    def load(self, customer: str, packed: bytes, pending: bytes | None) -> None: ...
+    def apply(self, event: Event) -> None: ...
+    def take_changes(self) -> Changes: ...
+    def state(self) -> bytes: ...
+    def __len__(self) -> int: ...
+
+
+FoldFactory = Callable[[int, bytes | None], Foldable]
+
+_CLAIM = """
+INSERT INTO tasks (partition, owner_token, next_offset) SELECT p, $2, 0 FROM unnest($1::smallint[]) AS p
+ON CONFLICT (partition) DO UPDATE SET owner_token = EXCLUDED.owner_token
+RETURNING partition, next_offset, state
+"""
+_LOAD = """
+SELECT p.partition, p.customer, p.packed, e.examples
+FROM profiles p LEFT JOIN pending_examples e USING (customer) WHERE p.partition = ANY($1::smallint[])
+"""
+
+
+@dataclass
+class Task:
+    """`folded` is the offset after the last record applied, `written` that of the last checkpoint begun."""
+
+    partition: int
+    fold: Foldable
+    written: int
+    folded: int
+    seen: dict[UUID, bool] = field(default_factory=dict)
+
+    def apply(self, event: Event) -> None:
+        if event.customer:
+            self.seen[id_bytes(event.id)] = event.what is What.ORDER
+        self.fold.apply(event)
+
+    def collect(self, into: Checkpoint, triggers_topic: str, examples_topic: str) -> None:
+        """Moves this task's dirt into a checkpoint; nothing when no record was folded since the last."""
+        if self.folded == self.written:
+            return
+        changes = self.fold.take_changes()
+        into.steps.append(Step(self.partition, self.written, self.folded, self.fold.state()))
+        into.profiles.extend((customer, self.partition, packed) for customer, packed in changes.profiles.items())
+        into.pending.extend((customer, self.partition, rows) for customer, rows in changes.pending.items())
+        into.seen.extend(self.seen.items())
+        into.triggers.extend(t for t in changes.triggers if t.key)
+        into.emitted.extend((triggers_topic, envelope) for envelope in changes.triggers)
+        into.emitted.extend((examples_topic, envelope) for envelope in changes.examples)
+        self.written, self.seen = self.folded, {}
+
+
+async def claim(database: Database, token: str, partitions: list[int], new_fold: FoldFactory) -> dict[int, Task]:
+    """Takes the partitions over: the claim commits first, so a former owner's late write fails; then loads."""
+    connection: asyncpg.Connection = await database.connect()
+    try:
+        rows = await connection.fetch(_CLAIM, partitions, token)
+        tasks = {
+            row["partition"]: Task(
+                row["partition"], new_fold(row["partition"], row["state"]), row["next_offset"], row["next_offset"]
+            )
+            for row in rows
+        }
+        async with connection.transaction():
+            async for row in connection.cursor(_LOAD, partitions, prefetch=10_000):
+                tasks[row["partition"]].fold.load(row["customer"], row["packed"], row["examples"])
+    finally:
+        await connection.close()
+    return tasks
+
+
+def analytics_fold(partition: int, state: bytes | None) -> Foldable:
+    return Fold(partition, state)
