@@ -15,12 +15,13 @@ from analytics import episodes
 from analytics.events import EXAMPLE, WIDESPREAD_SILENCE, Event, What, emission, stable_id
 from analytics.operators import churn_risk, purchase_silence, spend_deviation, support_load
 from analytics.operators.base import Adopted, Kind, Population, World
-from analytics.profile import DAY, NEVER, Profile, money_of, note_order, note_return, pack, peek, unpack
+from analytics.profile import DAY, NEVER, Decayed, Profile, money_of, note_order, note_return, pack, peek, unpack
 from analytics.timers import Timers
 
 OUTAGE_SECONDS = 600.0
 WIDESPREAD_LEAST = 20
 WIDESPREAD_SHARE = 0.2
+WIDESPREAD_HALF_LIFE = 6 * 3600.0
 _RANG_AT_MOST = 400  # timers of one customer before one event: far more than half a year of weeks
 
 
@@ -43,6 +44,7 @@ class Fold:
         self.last_tick = 0.0
         self.late = 0
         self.widespread = 0
+        self.silences = Decayed()
         self.model_versions: dict[str, int] = {}
         self._packed: dict[str, bytes] = {}
         self._pending: dict[str, bytes] = {}
@@ -58,6 +60,7 @@ class Fold:
     def _restore(self, state: dict[str, object]) -> None:
         self.world.population = Population(**state["population"])  # type: ignore[arg-type]
         self.last_tick = float(state["last_tick"])  # type: ignore[arg-type]
+        self.silences = Decayed(**state["silences"])  # type: ignore[arg-type]
         self.model_versions = dict(state["models"])  # type: ignore[call-overload]
 
     def state(self) -> bytes:
@@ -66,6 +69,7 @@ class Fold:
             "population": asdict(self.world.population),
             "last_tick": self.last_tick,
             "models": self.model_versions,
+            "silences": asdict(self.silences),
         }
         return orjson.dumps(state, option=orjson.OPT_SORT_KEYS)
 
@@ -175,14 +179,22 @@ class Fold:
         return customer, known
 
     def _widespread(self, silent: list[Profile], event: Event) -> bool:
-        """Whether so many fall silent at once that the fault is elsewhere: one alarm, no customer alerts."""
-        if len(silent) < max(WIDESPREAD_LEAST, WIDESPREAD_SHARE * len(self)):
+        """Whether so many fall silent within hours that the fault is elsewhere: one alarm, no customer alerts."""
+        limit = max(WIDESPREAD_LEAST, WIDESPREAD_SHARE * len(self))
+        before = self.silences.read(event.time, WIDESPREAD_HALF_LIFE)
+        if silent:
+            self.silences.add(event.time, WIDESPREAD_HALF_LIFE, len(silent))
+        if before + len(silent) < limit:
             return False
+        if before < limit:
+            self._alarm(before + len(silent), event)
+        return True
+
+    def _alarm(self, silent: float, event: Event) -> None:
         self.widespread += 1
-        data = {"partition": self.partition, "customers": len(silent), "of": len(self)}
+        data = {"partition": self.partition, "customers": round(silent), "of": len(self)}
         id_ = stable_id("widespread", self.partition, event.id)
         self._changes.triggers.append(emission(WIDESPREAD_SILENCE, "", data, event, event.time, id_))
-        return True
 
     def _import_ended(self, event: Event) -> None:
         started = event.data.get("started_at")

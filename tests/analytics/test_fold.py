@@ -1,0 +1,254 @@
+"""The fold: what is said when, and that only the log decides it."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.events import Event, What
+from analytics.fold import Fold
+from analytics.operators.base import Adopted, Kind
+from analytics.operators.churn_risk import FEATURES, MODEL, new_model
+from analytics.profile import DAY, pack
+from tests.analytics.stories import (
+    START,
+    fold_all,
+    kinds,
+    order,
+    regular,
+    reloaded,
+    solved,
+    tick,
+    ticket,
+    ticks,
+    visit,
+)
+
+
+def test_a_silence_is_raised_by_ticks_alone_and_cleared_by_the_next_order() -> None:
+    fold = Fold(0)
+    said = fold_all(fold, regular("c_a", 10, 9))
+    assert said == []
+    last = START + 9 * 9 * DAY
+
+    said = fold_all(fold, ticks(last, last + 40 * DAY))
+    assert kinds(said)[0] == ("purchase_silence", "raised")
+    first = said[0]
+    assert first.data["sentence"].startswith("Orders every 9 days; silent for ")
+    assert first.time.timestamp() > last + 1.8 * 9 * DAY
+    assert [action for _, action in kinds(said)].count("raised") == 1
+    assert {e.data["trigger"] for e in said} == {first.data["trigger"]}
+
+    said = fold_all(fold, [order("c_a", last + 41 * DAY)])
+    assert kinds(said) == [("purchase_silence", "cleared")]
+
+
+def test_an_unusual_order_is_raised_once_and_does_not_teach() -> None:
+    fold = Fold(0)
+    fold_all(fold, regular("c_a", 12, 7))
+    then = START + 12 * 7 * DAY
+    usual = fold.profile("c_a").money["GBP"].mean  # type: ignore[union-attr]
+
+    said = fold_all(fold, [order("c_a", then, 900.0)])
+
+    assert kinds(said) == [("spend_deviation", "raised")]
+    assert said[0].data["direction"] == "good"
+    assert said[0].data["sentence"] == "Spent £900; usually £39."
+    assert len(said[0].data["recent_orders"]) == 8
+    assert fold.profile("c_a").money["GBP"].mean == usual  # type: ignore[union-attr]
+    assert kinds(fold_all(fold, [order("c_a", then + 7 * DAY, 41.0)])) == [("spend_deviation", "cleared")]
+
+
+def test_a_lasting_change_becomes_the_new_usual_and_is_said_so() -> None:
+    fold = Fold(0)
+    fold_all(fold, regular("c_a", 12, 7))
+    later = [order("c_a", START + (12 + i) * 7 * DAY, 400.0 + i) for i in range(4)]
+
+    said = fold_all(fold, later)
+
+    assert kinds(said) == [("spend_deviation", "raised"), ("spend_deviation", "cleared")]
+    assert "new usual" in said[-1].data["sentence"]
+
+
+def test_complaints_raise_support_load_until_it_is_calm() -> None:
+    fold = Fold(0)
+    fold_all(fold, regular("c_a", 10, 9))
+    now = START + 90 * DAY
+
+    said = fold_all(fold, [ticket("c_a", now + i * DAY) for i in range(3)])
+    assert kinds(said) == [("support_load", "raised")]
+    fold_all(fold, [solved("c_a", now + 4 * DAY)])
+    said = fold_all(fold, ticks(now + 5 * DAY, now + 60 * DAY))
+    assert ("support_load", "cleared") in kinds(said)
+
+
+def test_history_never_alerts_nor_does_a_timer_due_before_the_import() -> None:
+    fold = Fold(0)
+    moment = START + 400 * DAY
+    history = [*regular("c_a", 20, 9, backfill=moment), order("c_a", START + 185 * DAY, 999.0, backfill=moment)]
+
+    assert fold_all(fold, history) == []
+    assert fold_all(fold, ticks(moment, moment + DAY)) == [], "an open import ignores ticks"
+    ended = Event(What.IMPORT_ENDED, "e", "", moment + DAY, moment + DAY, data={})
+    assert fold_all(fold, [ended, *ticks(moment + DAY, moment + 200 * DAY)]) == []
+
+
+def test_a_silence_that_falls_due_after_the_import_is_raised() -> None:
+    fold = Fold(0)
+    history = regular("c_a", 20, 9, backfill=START + 19 * 9 * DAY + 3600)
+    moment = history[0].backfill
+    ended = Event(What.IMPORT_ENDED, "e", "", moment, moment, data={})
+
+    said = fold_all(fold, [*history, ended, *ticks(moment, moment + 30 * DAY)])
+
+    assert kinds(said)[0] == ("purchase_silence", "raised")
+
+
+def test_an_outage_of_the_log_is_not_read_as_silence() -> None:
+    fold = Fold(0)
+    fold_all(fold, regular("c_a", 10, 9))
+    last = START + 81 * DAY
+    fold_all(fold, ticks(last, last + 10 * DAY))
+
+    # Nothing, not even ticks, for three weeks: nobody could be heard.
+    assert fold_all(fold, [tick(last + 31 * DAY)]) == []
+
+
+def test_many_silent_at_once_is_one_alarm_and_no_alerts() -> None:
+    fold = Fold(0)
+    customers = [f"c_{i}" for i in range(40)]
+    fold_all(fold, [order(customer, START + i * 9 * DAY) for i in range(10) for customer in customers])
+    last = START + 81 * DAY
+
+    said = fold_all(fold, ticks(last, last + 60 * DAY))
+
+    alarms = [e for e in said if e.type == "heed.silence.widespread.v1"]
+    assert len(alarms) == 1
+    assert alarms[0].data["customers"] >= 20
+    alerted = {e.key for e in said if e.type == "heed.trigger.raised.v1"}
+    assert len(alerted) < 20, "those who were due before it was a surge"
+
+
+def test_churn_examples_carry_the_label_that_came_true() -> None:
+    fold = Fold(0)
+    for event in regular("c_stays", 20, 9):
+        fold.apply(event)
+    for event in regular("c_leaves", 6, 9):
+        fold.apply(event)
+    for event in ticks(START + 190 * DAY, START + 330 * DAY, 43_200.0):
+        fold.apply(event)
+
+    examples = [e.data for e in fold.take_changes().examples]
+
+    early = [e for e in examples if e["as_of"] < START + 100 * DAY]
+    assert {e["label"] for e in early if e["customer"] == "c_stays"} == {0}
+    gone = [e["label"] for e in examples if e["customer"] == "c_leaves" and e["as_of"] > START + 50 * DAY]
+    assert gone
+    assert set(gone) == {1}
+    assert set(examples[0]["features"]) == set(FEATURES)
+
+
+def adopted(version: int = 3) -> Adopted:
+    model, r = new_model(), random.Random(1)
+    for _ in range(3000):
+        x = {name: r.random() * 3 for name in FEATURES}
+        x["overdue_sq"] = x["overdue"] ** 2
+        model.learn_one(x, x["overdue"] > 1.2)
+    return Adopted(MODEL, version, 3000, model)
+
+
+def test_churn_risk_rises_is_raised_and_falls_with_the_next_order() -> None:
+    fold = Fold(0)
+    event = Event(What.MODEL_ADOPTED, "m", "", START, START, data={"model": MODEL, "version": 3})
+    fold.adopt(event, adopted())
+    fold_all(fold, regular("c_a", 12, 9))
+    last = START + 11 * 9 * DAY
+
+    said = fold_all(fold, ticks(last, last + 60 * DAY))
+    raised = [e for e in said if e.data["kind"] == "churn_risk"]
+    assert raised[0].data["model_version"] == "3"
+    assert raised[0].data["reasons"]
+    assert 0.7 <= raised[0].data["score"] <= 1
+
+    said = fold_all(fold, [order("c_a", last + 61 * DAY)])
+    assert ("churn_risk", "cleared") in kinds(said)
+    assert Kind.CHURN_RISK not in fold.profile("c_a").episodes  # type: ignore[union-attr]
+
+
+def test_without_a_model_or_a_history_nothing_is_claimed() -> None:
+    fold = Fold(0)
+    said = fold_all(fold, [order("c_a", START), *ticks(START, START + 100 * DAY)])
+    assert said == []
+
+
+def story(seed: int) -> list[Event]:
+    """A few months of several customers, in the order of the log, with ticks between."""
+    r = random.Random(seed)
+    events: list[Event] = []
+    for i in range(6):
+        customer, at, gap = f"c_{i}", START + r.random() * 10 * DAY, r.uniform(2, 12)
+        while at < START + 150 * DAY:
+            amount = r.lognormvariate(3.5, 0.3) * (9 if r.random() < 0.03 else 1)
+            events.append(order(customer, at, amount))
+            events.extend(visit(customer, at + r.random() * DAY) for _ in range(r.randrange(2)))
+            if r.random() < 0.08:
+                events.extend(ticket(customer, at + k * 3600) for k in range(r.randrange(1, 5)))
+            at += gap * DAY * r.lognormvariate(0, 0.4) * (6 if r.random() < 0.05 else 1)
+    events.extend(ticks(START, START + 160 * DAY, 6 * 3600.0))
+    return sorted(events, key=lambda e: e.time + (e.what is not What.TICK) * r.random() * 600)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 10_000), st.booleans())
+def test_checkpoints_and_new_owners_change_nothing(seed: int, cuts: int, with_model: bool) -> None:
+    """The same log gives the same bytes, wherever checkpoints fall and however often the owner changes."""
+    events, r = story(seed), random.Random(cuts)
+    models = {MODEL: adopted()} if with_model else {}
+
+    straight = Fold(0)
+    straight.world.models = dict(models)
+    for event in events:
+        straight.apply(event)
+    expected = straight.take_changes()
+
+    fold = Fold(0)
+    fold.world.models = dict(models)
+    said, kept = [], {}
+    for event in events:
+        fold.apply(event)
+        if r.random() < 0.02:
+            changes = fold.take_changes()
+            said.extend([*changes.triggers, *changes.examples])
+            fold = reloaded(fold, changes, kept)
+    changes = fold.take_changes()
+    said.extend([*changes.triggers, *changes.examples])
+
+    assert {e.id for e in said} == {e.id for e in [*expected.triggers, *expected.examples]}
+    assert len(said) == len(expected.triggers) + len(expected.examples)
+    assert fold.state() == straight.state()
+    for customer in straight.customers():
+        assert pack(fold.profile(customer)) == pack(straight.profile(customer))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("at", [0.0, -1e9, 253_402_300_799.0, START])
+def test_odd_times_neither_crash_nor_loop(at: float) -> None:
+    fold = Fold(0)
+    fold_all(fold, regular("c_a", 5, 9))
+    fold_all(fold, [order("c_a", at), order("c_b", at), tick(START + 400 * DAY), order("c_b", START + 500 * DAY)])
+    assert fold.profile("c_a").orders == 6  # type: ignore[union-attr]
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1000))
+def test_every_trigger_is_raised_once_and_cleared_at_most_once(seed: int) -> None:
+    fold = Fold(0)
+    fold.world.models = {MODEL: adopted()}
+    said = [e for e in fold_all(fold, story(seed)) if "trigger" in e.data]
+    by_trigger: dict[str, list[str]] = {}
+    for envelope in said:
+        by_trigger.setdefault(envelope.data["trigger"], []).append(envelope.type.split(".")[2])
+    for actions in by_trigger.values():
+        assert actions[0] == "raised"
+        assert actions.count("raised") == 1
+        assert "cleared" not in actions[:-1]
