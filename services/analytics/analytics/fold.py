@@ -43,7 +43,7 @@ class Fold:
         self.world = World()
         self.last_tick = 0.0
         self.late = 0
-        self.widespread = 0
+        self.alarmed_at = 0.0
         self.silences = Decayed()
         self.model_versions: dict[str, int] = {}
         self._packed: dict[str, bytes] = {}
@@ -61,6 +61,7 @@ class Fold:
         self.world.population = Population(**state["population"])  # type: ignore[arg-type]
         self.last_tick = float(state["last_tick"])  # type: ignore[arg-type]
         self.silences = Decayed(**state["silences"])  # type: ignore[arg-type]
+        self.alarmed_at = float(state["alarmed_at"])  # type: ignore[arg-type]
         self.model_versions = dict(state["models"])  # type: ignore[call-overload]
 
     def state(self) -> bytes:
@@ -70,6 +71,7 @@ class Fold:
             "last_tick": self.last_tick,
             "models": self.model_versions,
             "silences": asdict(self.silences),
+            "alarmed_at": self.alarmed_at,
         }
         return orjson.dumps(state, option=orjson.OPT_SORT_KEYS)
 
@@ -186,12 +188,12 @@ class Fold:
             self.silences.add(event.time, WIDESPREAD_HALF_LIFE, len(silent))
         if before + len(silent) < limit:
             return False
-        if before < limit:
+        if event.time - self.alarmed_at > DAY:
             self._alarm(before + len(silent), event)
         return True
 
     def _alarm(self, silent: float, event: Event) -> None:
-        self.widespread += 1
+        self.alarmed_at = event.time
         data = {"partition": self.partition, "customers": round(silent), "of": len(self)}
         id_ = stable_id("widespread", self.partition, event.id)
         self._changes.triggers.append(emission(WIDESPREAD_SILENCE, "", data, event, event.time, id_))

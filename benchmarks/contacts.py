@@ -1,0 +1,148 @@
+"""contact: facts a second from the bus to people and timelines, and how long a search among 100,000 people takes.
+
+    .venv/bin/python benchmarks/contacts.py [--facts 20000] [--people 100000]
+
+One process of the service, its relay and its own facts included. Uses the broker and database of HEED_TEST_KAFKA and
+HEED_TEST_POSTGRES_URL where set, else starts its own.
+"""
+
+import argparse
+import asyncio
+import secrets
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from capture import platform
+from common import topics
+from common.application import Application
+from common.bus import KafkaPublisher, Message
+from common.envelope import Envelope
+from common.keys import entity_key
+from common.migrate import upgrade
+from contact.main import build
+from contact.search import search
+from contact.settings import Settings
+from heed.platform.testing import run_apart
+from heed.platform.topics import create_topics, delete_topics
+from sqlalchemy import text
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+BATCH = 2_000
+TYPED = ("ada byron", "smith", "Jonson", "ann", "b", "example.com", "7946 0018", "u41", "analytcal")
+
+
+def facts(count: int) -> Iterator[Envelope]:
+    """Three in four page views, the rest orders and identifications; ten facts a customer, some first anonymous."""
+    random = Random(7)
+    for number in range(count):
+        customer, moment = random.randrange(max(1, count // 10)), START + timedelta(seconds=number)
+        known = {"user_id": f"u{customer}", "email": f"u{customer}@example.com"}
+        visit = {"anonymous_id": f"b{customer}"}
+        identifiers = {**known, **visit} if random.random() < 0.4 else visit if random.random() < 0.3 else known
+        strongest = next(iter(identifiers.items()))
+        type_, data = some_data(random, number)
+        key = entity_key("c", *strongest)
+        body = {"identifiers": identifiers, "source": "bench", **data}
+        yield Envelope(type_, "/heed/lead_capture", key, body, moment, moment)
+
+
+def some_data(random: Random, number: int) -> tuple[str, dict[str, object]]:
+    if random.random() < 0.15:
+        items = [{"sku": f"A{n}", "name": "Heart", "quantity": 1, "unit_price": "5.00"} for n in range(4)]
+        order = {"order_id": f"o{number}", "currency": "GBP", "total": "20.00", "items": items, "channel": "pos"}
+        return "heed.order.placed.v1", order
+    kind = "identify" if random.random() < 0.1 else "page"
+    traits = {"name": f"Ada {number % 977}"} if kind == "identify" else {}
+    properties = {"path": f"/products/{number % 977}", "title": "A fine product"}
+    touch = {"kind": kind, "name": "Product", "properties": properties, "traits": traits}
+    return "heed.touchpoint.captured.v1", touch
+
+
+async def measure_facts(settings: Settings, count: int) -> None:
+    publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
+    topic = settings.topic(topics.CUSTOMER_FACTS)
+    messages = [Message(topic, fact.key, fact.value(), fact.headers()) for fact in facts(count)]
+    for start in range(0, count, BATCH):
+        await publisher.publish(messages[start : start + BATCH])
+    await publisher.stop()
+    app = build(settings)
+    started, worked = time.perf_counter(), time.process_time()
+    async with app.http.router.lifespan_context(app.http):
+        await settled(app, count)
+        took, busy = time.perf_counter() - started, time.process_time() - worked
+        lines, told, people = await counted(app)
+    print(f"{count:,} facts, {people:,} people, {told:,} facts told in turn: {took:.1f} s, {busy:.1f} s of one core")
+    print(f"{lines / took:,.0f} facts/s; {lines / busy:,.0f} facts per second of one core")
+
+
+async def settled(app: Application, count: int) -> None:
+    """Until all facts, and the service's own that they caused, are lines."""
+    while True:
+        await asyncio.sleep(0.2)
+        async with app.database.transaction() as session:
+            captured = "SELECT count(*) FROM timeline WHERE type NOT LIKE 'heed.contact.%'"
+            waiting = (await session.execute(text("SELECT count(*) FROM outbox"))).scalar_one()
+            if waiting == 0 and (await session.execute(text(captured))).scalar_one() == count:
+                return
+
+
+async def counted(app: Application) -> tuple[int, int, int]:
+    async with app.database.transaction() as session:
+        query = """SELECT count(*), count(*) FILTER (WHERE type LIKE 'heed.contact.%'),
+                          (SELECT count(*) FROM contacts) FROM timeline"""
+        lines, told, people = (await session.execute(text(query))).one()
+    return lines, told, people
+
+
+async def measure_search(settings: Settings, count: int) -> None:
+    app = build(settings)
+    async with app.database.transaction() as session:
+        await session.execute(
+            text(
+                """INSERT INTO contacts (id, name, email, phone, created_at, search)
+                SELECT 'c_bench' || n, name, 'u' || n || '@example.com', '+4420' || n, now() - n * interval '1 s',
+                       lower(name || ' u' || n || '@example.com +4420794' || n || ' ' || company)
+                FROM (SELECT n, (ARRAY['Ada','Bob','Ann','Mary','Zoe','Ian','Kim'])[1 + n % 7] || ' '
+                             || (ARRAY['Byron','Smith','Johnson','Anders','Moore','Lee','Young','Hill','Scott',
+                                       'Green','Baker'])[1 + n % 11] AS name,
+                             (ARRAY['Analytical Engines','Acme','Globex','Initech','Hooli'])[1 + n % 5] AS company
+                      FROM generate_series(1, :count) AS n) AS made"""
+            ),
+            {"count": count},
+        )
+        await session.execute(text("ANALYZE contacts"))
+    for typed in TYPED:
+        times = []
+        for _ in range(5):
+            async with app.database.transaction() as session:
+                started = time.perf_counter()
+                found = await search(session, typed, 20, None)
+                times.append((time.perf_counter() - started) * 1e3)
+        print(f"search {typed!r} among {count:,}: {statistics.median(times):.1f} ms, {len(found.items)} shown")
+    await app.database.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--facts", type=int, default=20_000)
+    parser.add_argument("--people", type=int, default=100_000)
+    arguments = parser.parse_args()
+    with platform() as (kafka, admin):
+        prefix, database = f"bench-{secrets.token_hex(4)}", admin.create_database()
+        settings = Settings(database_url=database, log_level="ERROR")
+        settings = settings.model_copy(update={"kafka_bootstrap_servers": kafka, "topic_prefix": prefix})
+        run_apart(lambda: create_topics(kafka, prefix))
+        try:
+            upgrade("contact", database)
+            asyncio.run(measure_facts(settings, arguments.facts))
+            asyncio.run(measure_search(settings, arguments.people))
+        finally:
+            admin.drop_database(database)
+            run_apart(lambda: delete_topics(kafka, prefix))
+
+
+if __name__ == "__main__":
+    main()
