@@ -21,7 +21,7 @@ from analytics.timers import Timers
 OUTAGE_SECONDS = 600.0
 WIDESPREAD_LEAST = 20
 WIDESPREAD_SHARE = 0.2
-WIDESPREAD_HALF_LIFE = 6 * 3600.0
+WIDESPREAD_HALF_LIFE = DAY
 _RANG_AT_MOST = 400  # timers of one customer before one event: far more than half a year of weeks
 
 
@@ -181,13 +181,13 @@ class Fold:
         return customer, known
 
     def _widespread(self, silent: list[Profile], event: Event) -> bool:
-        """Whether so many fall silent within hours that the fault is elsewhere: one alarm, no customer alerts."""
+        """Whether so many fall silent within a day that the fault is elsewhere: one alarm, no customer alerts."""
         limit = max(WIDESPREAD_LEAST, WIDESPREAD_SHARE * len(self))
         before = self.silences.read(event.time, WIDESPREAD_HALF_LIFE)
         if silent:
             self.silences.add(event.time, WIDESPREAD_HALF_LIFE, len(silent))
         if before + len(silent) < limit:
-            return False
+            return event.time - self.alarmed_at < DAY
         if event.time - self.alarmed_at > DAY:
             self._alarm(before + len(silent), event)
         return True
