@@ -12,11 +12,13 @@ import secrets
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from random import Random
 
 from capture import platform
-from common import topics
+from common import metrics, topics
 from common.application import Application
 from common.bus import KafkaPublisher, Message
 from common.envelope import Envelope
@@ -25,7 +27,7 @@ from common.migrate import upgrade
 from contact.main import build
 from contact.search import search
 from contact.settings import Settings
-from heed.platform.testing import run_apart
+from heed.platform.testing import PostgresAdmin, run_apart
 from heed.platform.topics import create_topics, delete_topics
 from sqlalchemy import text
 
@@ -61,13 +63,41 @@ def some_data(random: Random, number: int) -> tuple[str, dict[str, object]]:
     return "heed.touchpoint.captured.v1", touch
 
 
-async def measure_facts(settings: Settings, count: int) -> None:
-    publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
-    topic = settings.topic(topics.CUSTOMER_FACTS)
+async def publish(kafka: str, topic: str, count: int, per_second: int | None = None) -> None:
+    """All at once, or so many a second."""
+    publisher = KafkaPublisher(kafka, linger_ms=5)
     messages = [Message(topic, fact.key, fact.value(), fact.headers()) for fact in facts(count)]
-    for start in range(0, count, BATCH):
-        await publisher.publish(messages[start : start + BATCH])
+    size, begun = (max(1, per_second // 100) if per_second else BATCH), time.perf_counter()
+    for start in range(0, count, size):
+        if per_second:
+            await asyncio.sleep(max(0.0, begun + start / per_second - time.perf_counter()))
+        await publisher.publish(messages[start : start + size])
     await publisher.stop()
+
+
+def publish_apart(kafka: str, topic: str, count: int, per_second: int) -> None:
+    asyncio.run(publish(kafka, topic, count, per_second))
+
+
+async def measure_steady(settings: Settings, per_second: int, seconds: int) -> None:
+    app, count = build(settings), per_second * seconds
+    arguments = (settings.kafka_bootstrap_servers, settings.topic(topics.CUSTOMER_FACTS), count, per_second)
+    async with app.http.router.lifespan_context(app.http):
+        await asyncio.sleep(2)
+        source = get_context("spawn").Process(target=publish_apart, args=arguments)
+        started, worked = time.perf_counter(), time.process_time()
+        source.start()
+        await settled(app, count)
+        took, busy = time.perf_counter() - started, time.process_time() - worked
+        source.join()
+        batches = metrics.CONSUMER_BATCH.labels(settings.group("contact")).collect()[0].samples
+    applied = next(sample.value for sample in batches if sample.name.endswith("_count"))
+    print(f"{per_second:,} facts/s for {seconds} s: done after {took:.1f} s in {applied:,.0f} batches")
+    print(f"{busy / took:.0%} of a core")
+
+
+async def measure_facts(settings: Settings, count: int) -> None:
+    await publish(settings.kafka_bootstrap_servers, settings.topic(topics.CUSTOMER_FACTS), count)
     app = build(settings)
     started, worked = time.perf_counter(), time.process_time()
     async with app.http.router.lifespan_context(app.http):
@@ -129,19 +159,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--facts", type=int, default=20_000)
     parser.add_argument("--people", type=int, default=100_000)
+    parser.add_argument("--rate", type=int, default=500)
+    parser.add_argument("--seconds", type=int, default=10)
     arguments = parser.parse_args()
     with platform() as (kafka, admin):
-        prefix, database = f"bench-{secrets.token_hex(4)}", admin.create_database()
-        settings = Settings(database_url=database, log_level="ERROR")
-        settings = settings.model_copy(update={"kafka_bootstrap_servers": kafka, "topic_prefix": prefix})
-        run_apart(lambda: create_topics(kafka, prefix))
-        try:
-            upgrade("contact", database)
+        with fresh(kafka, admin) as settings:
             asyncio.run(measure_facts(settings, arguments.facts))
             asyncio.run(measure_search(settings, arguments.people))
-        finally:
-            admin.drop_database(database)
-            run_apart(lambda: delete_topics(kafka, prefix))
+        with fresh(kafka, admin) as settings:
+            asyncio.run(measure_steady(settings, arguments.rate, arguments.seconds))
+
+
+@contextmanager
+def fresh(kafka: str, admin: PostgresAdmin) -> Iterator[Settings]:
+    """Topics and a database of its own."""
+    prefix, database = f"bench-{secrets.token_hex(4)}", admin.create_database()
+    settings = Settings(database_url=database, log_level="ERROR")
+    run_apart(lambda: create_topics(kafka, prefix))
+    try:
+        upgrade("contact", database)
+        yield settings.model_copy(update={"kafka_bootstrap_servers": kafka, "topic_prefix": prefix})
+    finally:
+        admin.drop_database(database)
+        run_apart(lambda: delete_topics(kafka, prefix))
 
 
 if __name__ == "__main__":

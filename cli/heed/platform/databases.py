@@ -1,6 +1,8 @@
 """One database and one role per service, with least rights."""
 
+import asyncio
 import re
+from collections.abc import Mapping
 
 import asyncpg
 
@@ -28,6 +30,11 @@ async def ensure_database(admin_url: str, name: str, password: str) -> None:
         await connection.close()
 
 
+async def ensure_databases(admin_url: str, passwords: Mapping[str, str]) -> None:
+    """Create what is missing of each service's role and database; `passwords` by service."""
+    await asyncio.gather(*(ensure_database(admin_url, role_of(s), word) for s, word in passwords.items()))
+
+
 async def drop_database(admin_url: str, name: str) -> None:
     """Drop the database and the role `name`, whoever is connected."""
     if not NAME.fullmatch(name):
@@ -38,6 +45,11 @@ async def drop_database(admin_url: str, name: str) -> None:
         await connection.execute(f'DROP ROLE IF EXISTS "{name}"')
     finally:
         await connection.close()
+
+
+def role_of(service: str) -> str:
+    """The name of a service's role and database."""
+    return f"heed_{service}"
 
 
 def dsn(url: str) -> str:

@@ -68,22 +68,9 @@ class Kafka:
 
     def _format(self, properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+        tool = [*self._java(), "kafka.tools.StorageTool", "format"]
+        # With "=", since an id may begin with a dash.
+        command = [*tool, f"--cluster-id={cluster}", f"--config={properties}"]
         done = subprocess.run(command, env=base_env(), capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode != 0:
             raise PlatformError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
-
-
-def install_jars(lib: Path, pom: Path) -> None:
-    """Fetch the broker's jars with Maven; nothing happens when those that the pom names are there."""
-    stamp = lib / "pom.xml"
-    if stamp.exists() and stamp.read_bytes() == pom.read_bytes():
-        return
-    lib.mkdir(parents=True, exist_ok=True)
-    for old in lib.glob("*.jar"):
-        old.unlink()
-    command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={lib}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode != 0:
-        raise PlatformError(f"Maven could not fetch Kafka:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    stamp.write_bytes(pom.read_bytes())

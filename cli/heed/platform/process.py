@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +26,7 @@ class Program:
     log: Path
     is_ready: Callable[[], bool]
     cwd: Path | None = None
-    user: int | None = None
+    restart_after_success: bool = True
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout: float = 15.0
     ready_timeout: float = 60.0
@@ -37,6 +38,7 @@ class Child:
 
     program: Program
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _group_ended: bool = field(default=False, repr=False)
 
     @property
     def pid(self) -> int | None:
@@ -57,6 +59,7 @@ class Child:
         """Start the process; its output is appended to the program's log."""
         program = self.program
         program.log.parent.mkdir(parents=True, exist_ok=True)
+        self._group_ended = False
         with program.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - argv is ours
                 program.argv,
@@ -66,7 +69,6 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **_credentials(program.user),
             )
 
     def wait_ready(self) -> None:
@@ -75,13 +77,26 @@ class Child:
         Raises:
             PlatformError: it ended or was not ready in time; the message carries the last lines of its log.
         """
-        deadline = time.monotonic() + self.program.ready_timeout
-        while not self.program.is_ready():
-            if not self.is_running:
-                raise PlatformError(f"{self.program.name} ended with code {self.exit_code}.\n{self.log_tail()}")
-            if time.monotonic() > deadline:
-                raise PlatformError(f"{self.program.name} is not ready yet; giving up.\n{self.log_tail()}")
-            time.sleep(0.05)
+        done = wait_until(lambda: not self.is_running or self.program.is_ready(), self.program.ready_timeout)
+        if not self.is_running:
+            raise PlatformError(f"{self.program.name} ended with code {self.exit_code}.\n{self.log_tail()}")
+        if not done:
+            raise PlatformError(f"{self.program.name} is not ready yet; giving up.\n{self.log_tail()}")
+
+    def wait_done(self, patience: float) -> None:
+        """Wait until the program has ended by itself.
+
+        Raises:
+            PlatformError: it failed, or `patience` seconds were not enough.
+        """
+        if self._process is None:
+            raise PlatformError(f"{self.program.name} was not started.")
+        try:
+            code = self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            raise PlatformError(f"{self.program.name} takes too long; giving up.\n{self.log_tail()}") from None
+        if code != 0:
+            raise PlatformError(f"{self.program.name} ended with code {code}.\n{self.log_tail()}")
 
     def stop(self) -> None:
         """Ask the process to end, then end its whole group; returns when it is gone."""
@@ -89,18 +104,18 @@ class Child:
             return
         if self.is_running:
             self.signal(self.program.stop_signal)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(self.program.stop_timeout)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
 
     def kill(self) -> None:
         """SIGKILL the whole process group, and wait for the process."""
-        if self._process is None:
+        # Once only: later the number may belong to somebody else.
+        if self._process is None or self._group_ended:
             return
         kill_group(self._process.pid)
         self._process.wait()
+        self._group_ended = True
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process itself, for instance SIGSTOP."""
@@ -129,6 +144,16 @@ class Child:
         self.stop()
 
 
+def wait_until(condition: Callable[[], bool], patience: float) -> bool:
+    """Ask again and again until `condition` holds; False when `patience` seconds were not enough."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
 def kill_group(pid: int) -> None:
     """SIGKILL every process of the group that `pid` leads; nothing happens when there is none."""
     try:
@@ -150,7 +175,3 @@ def base_env() -> dict[str, str]:
     """The few variables that any program needs, without anything secret of the caller's."""
     names = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "JAVA_HOME", "SSL_CERT_FILE")
     return {name: os.environ[name] for name in names if name in os.environ}
-
-
-def _credentials(user: int | None) -> dict[str, object]:
-    return {} if user is None else {"user": user, "group": user, "extra_groups": []}

@@ -1,34 +1,25 @@
-"""The topics of the bus, as docs/interfaces.md names them."""
+"""Creates the topics of the bus."""
 
 import asyncio
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError
-
-PARTITIONS = {
-    "customer-facts": 12,
-    "triggers": 12,
-    "training-examples": 1,
-    "models": 1,
-    "dead-letters": 1,
-}
-# The log is the truth that replay and rebuilding rest on, so age removes nothing.
-TOPIC_CONFIG = {"retention.ms": "-1", "cleanup.policy": "delete"}
+from common.topics import TOPICS
 
 
-async def create_topics(bootstrap: str, prefix: str, timeout: float = 30) -> None:
+async def create_topics(bootstrap: str, prefix: str, patience: float = 30) -> None:
     """Create the topics that are missing.
 
     Raises:
-        KafkaError: the broker cannot be reached within `timeout` seconds, or refuses.
+        KafkaError: the broker cannot be reached within `patience` seconds, or refuses.
     """
-    admin = await _connect(bootstrap, timeout)
+    admin = await _connect(bootstrap, patience)
     try:
-        wanted = {f"{prefix}.{name}": count for name, count in PARTITIONS.items()}
+        wanted = {f"{prefix}.{topic.name}": topic for topic in TOPICS}
         missing = wanted.keys() - set(await admin.list_topics())
-        topics = [NewTopic(name, wanted[name], 1, topic_configs=TOPIC_CONFIG) for name in sorted(missing)]
+        topics = [NewTopic(n, wanted[n].partitions, 1, topic_configs=wanted[n].configs) for n in sorted(missing)]
         if topics:
-            _raise_refusals(await admin.create_topics(topics, timeout_ms=int(timeout * 1000)))
+            _raise_refusals(await admin.create_topics(topics, timeout_ms=int(patience * 1000)))
     finally:
         await admin.close()
 
@@ -44,8 +35,8 @@ async def delete_topics(bootstrap: str, prefix: str) -> None:
         await admin.close()
 
 
-async def _connect(bootstrap: str, timeout: float) -> AIOKafkaAdminClient:
-    deadline = asyncio.get_running_loop().time() + timeout
+async def _connect(bootstrap: str, patience: float) -> AIOKafkaAdminClient:
+    deadline = asyncio.get_running_loop().time() + patience
     while True:
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         try:

@@ -45,14 +45,17 @@ class Adopted:
 
 @dataclass
 class Population:
-    """What all customers of a partition have in common; small histories lean on it.
+    """What all customers of a partition have in common; small histories lean on it. `orders` and `gaps` count
+    what was learned.
 
     `within` is the mean squared deviation of a log amount from its own customer's mean, by currency; `gap_var`
     the same for log days between orders. `ticket_days` and `tickets` give the tickets of a customer's day.
     """
 
     within: dict[str, float] = field(default_factory=dict)
+    orders: int = 0
     gap_var: float = 0.35
+    gaps: int = 0
     tickets: float = 1.0
     ticket_days: float = 200.0
 

@@ -29,6 +29,7 @@ MAX_UPDATES = 3
 _ALPHA = 0.2
 _PRIOR_WEIGHT = 4.0
 _POPULATION_ALPHA = 0.002
+_POPULATION_PRIOR = 20  # gaps that the starting value counts for
 _LEAST_RATIO = 1.8
 _LEAST_DAYS = 2.0
 
@@ -42,7 +43,9 @@ def learn_gap(profile: Profile, days: float, population: Population) -> None:
     profile.gap_mean += alpha * off
     if profile.gaps > 1:
         profile.gap_var = (1 - alpha) * (profile.gap_var + alpha * off * off)
-        population.gap_var += _POPULATION_ALPHA * (min(off * off, 4.0) - population.gap_var)
+        population.gaps += 1
+        rate = max(_POPULATION_ALPHA, 1 / (_POPULATION_PRIOR + population.gaps))
+        population.gap_var += rate * (min(off * off, 4.0) - population.gap_var)
 
 
 def due(profile: Profile, population: Population) -> float:

@@ -32,6 +32,7 @@ _ALPHA = 0.15
 _PRIOR_WEIGHT = 6.0
 _PRIOR_VAR = 0.20
 _POPULATION_ALPHA = 0.002
+_POPULATION_PRIOR = 20  # orders that the starting value counts for
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,9 @@ def learn(money: Money, amount: int, deviation: Deviation | None, population: Po
     if money.count > 1:
         money.var = (1 - alpha) * (money.var + alpha * off * off)
         within = population.within.get(money.currency, _PRIOR_VAR)
-        population.within[money.currency] = within + _POPULATION_ALPHA * (min(off * off, 4.0) - within)
+        population.orders += 1
+        rate = max(_POPULATION_ALPHA, 1 / (_POPULATION_PRIOR + population.orders))
+        population.within[money.currency] = within + rate * (min(off * off, 4.0) - within)
     return False
 
 

@@ -1,0 +1,83 @@
+# Every target is listed by `make help`; what is set on the command line (make run CONSOLE_PORT=9000) reaches the programs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+BIN := .venv/bin
+UV := $(shell command -v uv || echo .heed/uv/bin/uv)
+PYTHON ?= python3
+CODE := libs services cli tests benchmarks
+
+.PHONY: help
+help: ## List targets and settings
+	@printf 'Targets\n'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+	@printf '\nSettings of make run (name=value behind the target, or in the environment)\n'
+	@grep -hE '^#: ' $(MAKEFILE_LIST) | sed -E 's/^#: ([^ ]+) +(.*)/  \1\t\2/' | expand -t 32
+
+#: DEMO=0                    start without the demo shop, its sign-ins and keys, and with journeys' waits in full length
+#: CONSOLE_PORT=8080         also LEAD_CAPTURE_, CONTACT_, CAMPAIGN_, SALES_, TICKETING_, ANALYTICS_PORT (8001 to 8006)
+#: HEED_KAFKA_PORT=9092      port of the broker that is started
+#: HEED_POSTGRES_PORT=54329  port of the database server that is started
+#: HEED_SMTP_PORT=2525       port of the mail sink that is started
+#: HEED_HOME=.heed           where data, secrets and logs are kept
+#: KAFKA_BOOTSTRAP_SERVERS=  use this broker instead of starting one
+#: SALES_DATABASE_URL=       and the same for the other six services: use these databases instead of starting a server
+#: SMTP_URL=                 use this mail server instead of starting a sink
+#: HEED_TOPIC_PREFIX=heed    what the topics' names begin with
+#: LOG_LEVEL=INFO            how much the services write to .heed/logs
+#: OTEL_EXPORTER_OTLP_ENDPOINT=  where traces go
+
+.PHONY: install
+install: $(UV) ## Install what running needs: Python packages, Kafka, the console's assets
+	@$(UV) sync --quiet --frozen --inexact --no-dev
+	@$(BIN)/heed install
+
+.PHONY: install-dev
+install-dev: $(UV) ## Install what tests, lint and benchmarks need as well
+	@$(UV) sync --quiet --frozen --inexact
+	@$(BIN)/heed install --tests
+
+.PHONY: run
+run: $(UV) ## Start everything; Ctrl-C stops it
+	@$(UV) sync --quiet --frozen --inexact --no-dev
+	@$(BIN)/heed run
+
+.PHONY: stop
+stop: ## Stop what make run started, from another terminal
+	@$(BIN)/heed stop
+
+.PHONY: status
+status: ## Show the running processes
+	@$(BIN)/heed status
+
+.PHONY: test
+test: install-dev ## All tests, on a Kafka and a PostgreSQL of their own
+	$(BIN)/pytest
+
+.PHONY: lint
+lint: install-dev ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: ## Format the code
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+.PHONY: bench
+bench: install-dev ## All benchmarks; prints tables and updates benchmarks/README.md
+	$(BIN)/python -m benchmarks
+
+.PHONY: chaos
+chaos: install-dev ## Kill every process under load and compare effects with an outside ledger, in full length
+	HEED_CHAOS=full $(BIN)/pytest tests/chaos
+
+.PHONY: clean
+clean: ## Delete caches; data in .heed stays
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis test-results
+
+.heed/uv/bin/uv:
+	@$(PYTHON) -m venv .heed/uv
+	@.heed/uv/bin/pip install --quiet uv

@@ -1,0 +1,1 @@
+"""The subcommands of `heed`, one module each."""

@@ -1,0 +1,1 @@
+"""`heed import`: history from files, posted through the public API."""
