@@ -29,5 +29,5 @@ def main() -> None:
     try:
         app()
     except (PlatformError, ApiError) as error:
-        Console(stderr=True).print(f"heed: {error}", style="red", markup=False, highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"heed: {error}", style="red", markup=False, highlight=False)
         sys.exit(1)

@@ -107,7 +107,7 @@ def history(r: random.Random, person: Person, start: datetime, end: datetime, qu
     """The orders of one person between two moments. One who fades will be remarkably silent `quiet_in` from `end`."""
     if person.fate is Fate.FADING:
         return _clockwork(r, person, start, end + quiet_in - timedelta(days=1.8 * person.gap))
-    stop = start + (end - start) * r.uniform(0.25, 0.6) if person.fate is Fate.LEFT else end
+    stop = start + (end - start) * r.uniform(0.08, 0.45) if person.fate is Fate.LEFT else end
     found: list[Purchase] = []
     at = start + timedelta(days=r.uniform(0, person.gap))
     while at < stop:
