@@ -1,6 +1,6 @@
 """lead_capture: single POSTs with durable acknowledgement against a bare ASGI app, and batches in events a second.
 
-    .venv/bin/python benchmarks/capture.py [--seconds 5] [--connections 64]
+    .venv/bin/python benchmarks/capture.py [--seconds 5] [--connections 128]
 
 One worker each, the load generator in a process of its own, all on this machine. Uses the broker and database of
 HEED_TEST_KAFKA and HEED_TEST_POSTGRES_URL where set, else starts its own.
@@ -220,7 +220,7 @@ def capture(kafka: str, admin: PostgresAdmin) -> Iterator[tuple[int, str, psutil
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
-    parser.add_argument("--connections", type=int, default=64, help="connections of the single POSTs")
+    parser.add_argument("--connections", type=int, default=128, help="connections of the single POSTs")
     options = parser.parse_args()
     bench = Bench(options.seconds)
     print(f"{'what':36} {'per second':>11} {'of bare':>8} {'CPU us':>8} {'p50 ms':>8} {'p99 ms':>8}  answers")

@@ -18,6 +18,8 @@ from multiprocessing import get_context
 from random import Random
 
 from capture import platform
+from sqlalchemy import text
+
 from common import metrics, topics
 from common.application import Application
 from common.bus import KafkaPublisher, Message
@@ -29,7 +31,6 @@ from contact.search import search
 from contact.settings import Settings
 from heed.platform.testing import PostgresAdmin, run_apart
 from heed.platform.topics import create_topics, delete_topics
-from sqlalchemy import text
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BATCH = 2_000

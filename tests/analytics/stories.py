@@ -69,9 +69,9 @@ def kinds(said: Iterable[Envelope]) -> list[tuple[str, str]]:
 def reloaded(fold: Fold, changes: Changes, kept: dict[str, tuple[bytes, bytes | None]]) -> Fold:
     """A fold as a new owner finds it after the checkpoint `changes`; `kept` stands for the tables."""
     for customer, packed in changes.profiles.items():
-        kept[customer] = (packed, kept.get(customer, (b"", None))[1])
-    for customer, rows in changes.pending.items():
-        kept[customer] = (kept[customer][0], rows)
+        kept[customer] = (packed, kept[customer][1] if customer in kept else None)
+    for customer, waiting in changes.pending.items():
+        kept[customer] = (kept[customer][0], waiting)
     new = Fold(fold.partition, fold.state())
     new.world.models = fold.world.models
     for customer, (packed, rows) in kept.items():

@@ -11,6 +11,7 @@ from analytics.fold import Fold
 from analytics.operators.base import Adopted, Kind
 from analytics.operators.churn_risk import FEATURES, MODEL, new_model
 from analytics.profile import DAY, pack
+from common.envelope import Envelope
 from tests.analytics.stories import (
     START,
     fold_all,
@@ -214,7 +215,8 @@ def test_checkpoints_and_new_owners_change_nothing(seed: int, cuts: int, with_mo
 
     fold = Fold(0)
     fold.world.models = dict(models)
-    said, kept = [], {}
+    said: list[Envelope] = []
+    kept: dict[str, tuple[bytes, bytes | None]] = {}
     for event in events:
         fold.apply(event)
         if r.random() < 0.02:

@@ -25,7 +25,19 @@ FORBIDDEN_MODULES = {
     "time",
     "prometheus_client",
 }
-FORBIDDEN_CALLS = {"now", "utcnow", "today", "monotonic", "perf_counter", "open", "print", "input", "sleep", "urandom", "uuid4"}
+FORBIDDEN_CALLS = {
+    "now",
+    "utcnow",
+    "today",
+    "monotonic",
+    "perf_counter",
+    "open",
+    "print",
+    "input",
+    "sleep",
+    "urandom",
+    "uuid4",
+}
 
 
 def pure_files() -> list[Path]:

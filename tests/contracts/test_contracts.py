@@ -11,12 +11,15 @@ from typing import Any
 
 import jsonschema
 import pytest
-from analytics import events as analytics_events
-from common.envelope import Envelope
 from pydantic import BaseModel
 
+from analytics import events as analytics_events
+from analytics.fold import Fold
+from analytics.operators.churn_risk import MODEL
+from analytics.profile import DAY
+from common.envelope import Envelope
 from tests.analytics.stories import START, fold_all, order, regular, ticket, ticks
-from tests.analytics.test_fold import DAY, MODEL, Fold, adopted
+from tests.analytics.test_fold import adopted
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "contracts").glob("*.json"))}

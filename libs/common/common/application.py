@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.types import ASGIApp
 
 from common import metrics, telemetry, topics
 from common.bus import KafkaPublisher
@@ -45,6 +46,8 @@ class Application:
         checks = {"database": self.database.ready}
         self.http = create_app(name, settings, checks=checks, lifespan=self._lifespan)
         self.http.state.database = self.database
+        # What is served: `http`, or what a service puts in front of it.
+        self.asgi: ASGIApp = self.http
         self._server: uvicorn.Server | None = None
         self._failed = False
         self.every(5.0, self._measure_outbox)
@@ -89,7 +92,7 @@ class Application:
     def run(self) -> None:
         """Until SIGTERM or SIGINT; exit status 1 when a part failed."""
         config = uvicorn.Config(
-            self.http,
+            self.asgi,
             host=self.settings.host,
             port=self.settings.port,
             log_config=None,

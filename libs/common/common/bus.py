@@ -12,7 +12,6 @@ from aiokafka.errors import KafkaError, ProducerClosed
 from common.envelope import Headers
 from common.failures import TransientError
 
-
 _ABANDON_SECONDS = 0.2
 
 
@@ -43,11 +42,13 @@ async def abandon(producer: AIOKafkaProducer) -> None:
     sending = producer._sender.sender_task
     if sending is not None:
         sending.cancel()
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
+    with contextlib.suppress(KafkaError, OSError):
         await producer.client.close()
-        # A request that waits for metadata would wait for ever now; the time-out cancels it.
-        async with asyncio.timeout(_ABANDON_SECONDS):
-            await producer.stop()
+    # A request that waits for metadata waits for ever now, and the cancelled sender makes `stop` look cancelled:
+    # neither may reach the caller.
+    stopping = asyncio.ensure_future(producer.stop())
+    await asyncio.wait([stopping], timeout=_ABANDON_SECONDS)
+    stopping.cancel()
 
 
 class KafkaPublisher:
@@ -95,7 +96,7 @@ class KafkaPublisher:
             if self._producer is producer:
                 self._producer = None
             await abandon(producer)
-            raise TransientError(f"bus: {error or 'no acknowledgement in time'}") from error
+            raise TransientError(f"bus: {str(error) or 'no acknowledgement in time'}") from error
 
     async def stop(self) -> None:
         """Waits for what is on its way, but not for a broker that is away."""

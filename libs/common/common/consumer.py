@@ -22,8 +22,9 @@ log = structlog.get_logger()
 
 _BACKOFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _STUCK_SECONDS = 60.0
+_MAX_RECORDS = 500
 _COMMIT_SECONDS = 5.0
-_STOP_SECONDS = 5.0
+_STOP_SECONDS = 3.0
 
 
 class StuckError(Exception):
@@ -113,12 +114,14 @@ class Consumer:
     async def _poll_for_ever(self, consumer: AIOKafkaConsumer) -> None:
         while True:
             self._resume_due(consumer)
-            batches = await consumer.getmany(timeout_ms=200, max_records=500)
+            batches = await consumer.getmany(timeout_ms=200, max_records=_MAX_RECORDS)
             for partition, records in batches.items():
                 # A rebalance may have taken it away meanwhile; its new owner starts at the committed offset.
                 if partition in consumer.assignment():
                     await self._take(consumer, partition, records)
             self._measure(consumer)
+            if 0 < sum(map(len, batches.values())) < _MAX_RECORDS:
+                await asyncio.sleep(self._subscription.linger_seconds)
 
     async def _take(self, consumer: AIOKafkaConsumer, partition: TopicPartition, records: list[ConsumerRecord]) -> None:
         self._taken.setdefault(partition, records[0].offset)
@@ -148,8 +151,8 @@ class Consumer:
         pause = self._paused.setdefault(partition, _Pause())
         seconds = _BACKOFF_SECONDS[min(pause.failures, len(_BACKOFF_SECONDS) - 1)]
         pause.failures += 1
-        self._moved_at = time.monotonic()
-        pause.until = self._moved_at + seconds
+        # Whoever waits on purpose does not stand still.
+        pause.until = self._moved_at = time.monotonic() + seconds
         metrics.CONSUMER_RETRIES.labels(self._subscription.group).inc()
         log.warning("batch put back", partition=partition.partition, error=str(error), pause_seconds=seconds)
         if partition in consumer.assignment():

@@ -26,12 +26,13 @@ _REMEMBER = text(
 
 async def admit(session: AsyncSession, group: str, envelopes: Sequence[Envelope]) -> list[Envelope]:
     """The envelopes not seen before, in order; remembers them when the session commits."""
-    unique = list({envelope.id: envelope for envelope in reversed(envelopes)}.values())[::-1]
-    if not unique:
+    first: dict[str, Envelope] = {}
+    for envelope in envelopes:
+        first.setdefault(envelope.id, envelope)
+    if not first:
         return []
-    ids = [envelope.id for envelope in unique]
-    new = set((await session.execute(_REMEMBER, {"group": group, "ids": ids})).scalars())
-    return [envelope for envelope in unique if envelope.id in new]
+    new = set((await session.execute(_REMEMBER, {"group": group, "ids": list(first)})).scalars())
+    return [envelope for id_, envelope in first.items() if id_ in new]
 
 
 async def forget_old(session: AsyncSession) -> None:

@@ -36,7 +36,8 @@ def dispatch(handlers: Mapping[str, Handler]) -> BatchHandler:
 class Subscription:
     """What a consumer takes: topics, the types it cares for (None: all but the `ignored`), what it does with a batch.
 
-    `instance` names this replica, the same after a restart; two that run at once must differ.
+    `instance` names this replica, the same after a restart; two that run at once must differ. `linger_seconds` is how
+    long it rests after a small take, so that batches are fewer and larger where a fraction of a second does not matter.
     """
 
     group: str
@@ -45,6 +46,7 @@ class Subscription:
     types: frozenset[str] | None = None
     instance: str | None = None
     ignored: frozenset[str] = frozenset()
+    linger_seconds: float = 0.0
 
 
 class Processor:
@@ -64,6 +66,9 @@ class Processor:
         self._database = database
         self._dead_letters = dead_letters
         self._limit = limit or DeadLetterLimit()
+        # Counters that begin at nothing, so that the first of a kind shows as an increase.
+        metrics.DEAD_LETTERS.labels(subscription.group)
+        metrics.CONSUMER_RETRIES.labels(subscription.group)
 
     async def apply(self, records: Sequence[Record]) -> None:
         """All records of a batch, in order. Returns when every effect and every dead letter is durable.

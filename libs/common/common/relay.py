@@ -20,7 +20,7 @@ log = structlog.get_logger()
 _LOCK_CLASS = 0x48454544  # spells HEED; the advisory locks of relays
 _BATCH = 1_000
 _POLL_SECONDS = 1.0
-_RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+_RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
 
 Published = Callable[[Sequence[Message]], None]
 

@@ -8,6 +8,7 @@ from common.problems import Problem
 
 MAX_DEPTH = 32
 MAX_KEY = 255
+_NOT_FINITE = (float("inf"), float("-inf"))
 # orjson's own words for lone surrogates, numbers past a double and nesting past its stack.
 _UNKEEPABLE = ("low surrogate", "surrogate in string", "infinity", "depth limit")
 
@@ -47,19 +48,26 @@ def _not_json(body: bytes, error: orjson.JSONDecodeError) -> Problem:
 
 
 def check(value: Any, depth: int = 1) -> None:
-    """Raises Problem 422 for what a bus cannot carry: too deep, a NUL, a key too long, a number not finite."""
+    """Raises Problem 422 for what a bus cannot carry: too deep, a NUL, a key too long, a number not finite.
+
+    Calls itself for containers only: captures check tens of thousands of documents a second.
+    """
     if depth > MAX_DEPTH:
         raise Problem(422, f"The document is nested deeper than {MAX_DEPTH} levels.")
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise Problem(422, "A text holds a NUL character.")
-    elif isinstance(value, dict):
-        for key, item in value.items():
+    kind = type(value)
+    if kind is dict:
+        for key in value:
             if len(key) > MAX_KEY or "\x00" in key:
                 raise Problem(422, f"A key is longer than {MAX_KEY} characters or holds a NUL character.")
+        items = value.values()
+    else:
+        items = value if kind is list else (value,)
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            if "\x00" in item:
+                raise Problem(422, "A text holds a NUL character.")
+        elif kind is dict or kind is list:
             check(item, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            check(item, depth + 1)
-    elif isinstance(value, float) and value in (float("inf"), float("-inf")):
-        raise Problem(422, "A number is not finite.")
+        elif kind is float and item in _NOT_FINITE:
+            raise Problem(422, "A number is not finite.")

@@ -23,7 +23,7 @@ EFFECTS = Table(
 )
 
 
-def fact(number: int, key: str = "c_1", type_: str = HAPPENED, **data: object) -> Envelope:
+def fact(number: int, /, key: str = "c_1", type_: str = HAPPENED, **data: object) -> Envelope:
     """The `number`th fact about a key; its id is made of both."""
     return Envelope(
         type=type_,
@@ -34,6 +34,7 @@ def fact(number: int, key: str = "c_1", type_: str = HAPPENED, **data: object) -
         time=MOMENT,
         received=MOMENT,
         id=f"{key}-{number}",
+        correlation_id="chain",
     )
 
 

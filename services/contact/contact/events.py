@@ -1,0 +1,209 @@
+"""What contact emits, and its own view of what it takes: only the fields that it reads."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from common.envelope import Envelope, new_fact
+from common.telemetry import current_traceparent
+from contact.domain.people import Merge, Outcome
+from contact.domain.person import Person
+
+SOURCE = "/heed/contact"
+CREATED = "heed.contact.created.v1"
+UPDATED = "heed.contact.updated.v1"
+MERGED = "heed.contact.merged.v1"
+CONSENT_CHANGED = "heed.consent.changed.v1"
+
+LEAD = "heed.lead.captured.v1"
+TOUCHPOINT = "heed.touchpoint.captured.v1"
+ORDER = "heed.order.placed.v1"
+RETURN = "heed.order.returned.v1"
+
+# Facts about no customer.
+KEYLESS = frozenset({"heed.clock.ticked.v1", "heed.import.ended.v1", "heed.model.adopted.v1"})
+
+
+class View(BaseModel):
+    """Additions of a producer do not disturb."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+
+class Consent(View):
+    given: bool
+    channel: str = "email"
+
+
+class LeadCaptured(View):
+    name: str | None = None
+    company: str | None = None
+    message: str | None = None
+    consent: Consent | None = None
+    utm: dict[str, Any] | None = None
+    page_url: str | None = None
+    referrer: str | None = None
+    form: str | None = None
+    source: str | None = None
+
+
+class TouchpointCaptured(View):
+    kind: str
+    name: str | None = None
+    properties: dict[str, Any] = {}
+    traits: dict[str, Any] = {}
+    previous_id: str | None = None
+    page_url: str | None = None
+    referrer: str | None = None
+    utm: dict[str, Any] | None = None
+    source: str | None = None
+
+
+class Item(View):
+    sku: str
+    name: str | None = None
+    quantity: float
+    unit_price: str
+
+
+class OrderPlaced(View):
+    name: str | None = None
+    order_id: str
+    currency: str
+    total: str
+    items: list[Item] = []
+    channel: str | None = None
+    source: str | None = None
+
+
+class OrderReturned(View):
+    name: str | None = None
+    return_id: str
+    order_id: str | None = None
+    currency: str
+    total: str
+    items: list[Item] = []
+    channel: str | None = None
+    source: str | None = None
+
+
+class ConsentChanged(View):
+    channel: str
+    given: bool
+    reason: str | None = None
+
+
+class ContactChanged(View):
+    name: str | None = None
+    email: str | None = None
+    changed: list[str] = []
+
+
+class ContactMerged(View):
+    surviving: str
+    losing: str
+    reason: str | None = None
+
+
+class Named(View):
+    id: str
+    name: str | None = None
+
+
+class LeadChanged(View):
+    lead_id: str
+    status: str | None = None
+    owner: Named | None = None
+    reason: str | None = None
+
+
+class AlertChanged(View):
+    alert_id: str
+    trigger_id: str | None = None
+    kind: str | None = None
+    sentence: str
+    owner: Named | None = None
+    outcome: str | None = None
+    note: str | None = None
+
+
+class TicketChanged(View):
+    ticket_id: str
+    number: int
+    subject: str
+    priority: str | None = None
+    status: str | None = None
+    assignee: Named | None = None
+    author: str | None = None
+    text: str | None = None
+    previous: str | None = None
+    deadline: str | None = None
+    due_at: str | None = None
+
+
+class JourneyChanged(View):
+    journey: str
+    enrolment_id: str | None = None
+    name: str | None = None
+    outcome: str | None = None
+
+
+class MessageChanged(View):
+    message_id: str
+    journey: str | None = None
+    step: str | None = None
+    subject: str | None = None
+    url: str | None = None
+    reason: str | None = None
+    order_id: str | None = None
+    total: str | None = None
+    currency: str | None = None
+
+
+class TriggerChanged(View):
+    trigger: str
+    kind: str
+    sentence: str
+    direction: str | None = None
+    severity: str | None = None
+    score: float | None = None
+
+
+def described(person: Person) -> dict[str, Any]:
+    """The person as others get to know them; a copy, since the record goes on changing."""
+    return {
+        "contact": person.id,
+        "name": person.name,
+        "email": person.email,
+        "phone": person.phone,
+        "company": person.company,
+        "identifiers": {kind: list(values) for kind, values in person.identifiers.items() if values},
+        "consent": {"email": None, **person.consent},
+        "traits": dict(person.traits),
+    }
+
+
+def news(cause: Envelope, outcome: Outcome) -> list[Envelope]:
+    """What others have to hear because of a fact, in the order to be said."""
+    person = outcome.person
+    said: list[Envelope] = []
+    if outcome.created:
+        said.append(cause.caused(CREATED, SOURCE, described(person), key=person.id, time=cause.time))
+    elif outcome.changed:
+        data = {**described(person), "changed": sorted(outcome.changed)}
+        said.append(cause.caused(UPDATED, SOURCE, data, key=person.id, time=cause.time))
+    return [*said, *(_merged(cause, merge) for merge in outcome.merges)]
+
+
+def _merged(cause: Envelope, merge: Merge) -> Envelope:
+    data = {"surviving": merge.surviving, "losing": merge.losing, "reason": merge.reason}
+    return cause.caused(MERGED, SOURCE, data, key=merge.losing, time=cause.time)
+
+
+def consent_changed(person: Person, channel: str, given: bool, reason: str, at: datetime) -> list[Envelope]:
+    """A person at a desk changed a consent: the statement, and the contact as it is now."""
+    said = {"channel": channel, "given": given, "reason": reason}
+    first = new_fact(CONSENT_CHANGED, SOURCE, person.id, said, time=at, traceparent=current_traceparent())
+    data = {**described(person), "changed": ["consent"]}
+    return [first, first.caused(UPDATED, SOURCE, data, key=person.id, time=at)]

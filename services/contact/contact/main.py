@@ -1,0 +1,31 @@
+"""Contact: who the customers are, and one timeline of everything anybody says about each."""
+
+from common import topics
+from common.application import Application
+from common.clock import SystemClock
+from common.consumer import Subscription
+from contact.api import router
+from contact.events import KEYLESS
+from contact.service import Directory
+from contact.settings import Settings
+
+
+def build(settings: Settings) -> Application:
+    app = Application("contact", settings)
+    directory = Directory(SystemClock(), settings.topic(topics.CUSTOMER_FACTS))
+    app.http.include_router(router(directory))
+    app.subscribe(
+        Subscription(
+            group=settings.group("contact"),
+            topics=(settings.topic(topics.CUSTOMER_FACTS), settings.topic(topics.TRIGGERS)),
+            handle=directory.take,
+            ignored=KEYLESS,
+            instance=f"contact-{settings.instance}",
+            linger_seconds=0.2,
+        )
+    )
+    return app
+
+
+if __name__ == "__main__":
+    build(Settings.load()).run()

@@ -1,0 +1,73 @@
+"""Use cases: load, decide, write rows, emit. The edge that calls them commits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.auth import Principal
+from common.clock import Clock
+from common.envelope import Envelope
+from common.outbox import emit
+from common.problems import not_found
+from contact import events, reading, repository, timeline
+from contact.domain.person import Fact, Person
+
+
+class Directory:
+    """Everybody the business knows, and what happened with them."""
+
+    def __init__(self, clock: Clock, facts_topic: str) -> None:
+        self._clock = clock
+        self._topic = facts_topic
+
+    async def take(self, session: AsyncSession, envelopes: Sequence[Envelope]) -> None:
+        """A batch of facts: who they are about, their lines on the timeline, and what others have to hear."""
+        about = [envelope for envelope in envelopes if reading.about_customer(envelope)]
+        facts = [reading.fact(envelope) for envelope in about]
+        entries = [timeline.entry(envelope.type, envelope.data) for envelope in about]
+        people = await repository.load(session, {key for fact in facts for key in _keys(fact)})
+        said: list[Envelope] = []
+        contacts: list[str] = []
+        for envelope, fact in zip(about, facts, strict=True):
+            outcome = people.apply(fact)
+            contacts.append(outcome.person.id)
+            said += events.news(envelope, outcome)
+        rows = [
+            _row(envelope, entry, people.current(contact))
+            for envelope, entry, contact in zip(about, entries, contacts, strict=True)
+        ]
+        await repository.store(session, people, rows)
+        await emit(session, self._topic, said)
+
+    async def set_consent(
+        self, session: AsyncSession, contact: str, channel: str, given: bool, caller: Principal
+    ) -> Person:
+        """What a customer told somebody here. Raises Problem 404."""
+        person = await repository.hold(session, contact)
+        if person is None:
+            raise not_found("contact")
+        now = self._clock.now()
+        if person.hear(Fact(person.id, now, consent={channel: given})):
+            await repository.save(session, person)
+            said = events.consent_changed(person, channel, given, f"changed by {caller.name}", now)
+            await emit(session, self._topic, said)
+        return person
+
+
+def _keys(fact: Fact) -> list[str]:
+    return [fact.key, *(identifier.key for identifier in fact.identifiers), *fact.aliases]
+
+
+def _row(envelope: Envelope, entry: timeline.Entry, contact: str) -> dict[str, Any]:
+    return {
+        "id": envelope.id,
+        "contact_id": contact,
+        "type": envelope.type,
+        "kind": entry.kind,
+        "time": envelope.time,
+        "title": entry.title,
+        "detail": entry.detail,
+        "data": entry.data,
+        "backfill": envelope.backfill is not None,
+    }

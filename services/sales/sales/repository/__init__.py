@@ -1,0 +1,1 @@
+"""Every SQL statement of sales, but those of the stream (`sequencer`, `feed`)."""

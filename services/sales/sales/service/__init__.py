@@ -1,0 +1,1 @@
+"""Use cases: load, decide, write rows, emit. The edge that calls them commits."""

@@ -1,0 +1,30 @@
+"""What others say about who a customer is."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from sales.repository import customers, routing
+from sales.service.alerts import Alerts
+from sales.service.leads import Leads
+
+
+class Customers:
+    """Names, and merges, which move everything that was the losing key's."""
+
+    def __init__(self, alerts: Alerts, leads: Leads) -> None:
+        self._alerts = alerts
+        self._leads = leads
+
+    async def named(self, session: AsyncSession, customer: str, name: str | None) -> None:
+        """Alerts on screen follow (`Alerts.follow`)."""
+        await customers.put_name(session, customer, name)
+
+    async def merged(self, session: AsyncSession, losing: str, into: str) -> None:
+        """Merges of merges may arrive in any order: everything ends at the last survivor."""
+        await routing.hold(session)
+        surviving = (await customers.known(session, into)).key
+        if surviving == losing:
+            return
+        await customers.put_merged(session, losing, surviving)
+        await routing.move_ownership(session, losing, surviving)
+        await self._leads.merge(session, losing, surviving)
+        await self._alerts.merge(session, losing, surviving)

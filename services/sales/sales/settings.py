@@ -1,0 +1,16 @@
+"""What sales reads from the environment."""
+
+from datetime import timedelta
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from common.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="SALES_")
+
+    port: int = 8004
+    check_seconds: float = Field(default=1.0, description="how often snoozes and deadlines are looked at")
+    respond_within: timedelta = Field(default=timedelta(hours=4), description="how soon a new lead is answered")

@@ -1,0 +1,81 @@
+"""Every process is killed under load; an outside ledger then finds every effect once.
+
+The short form is part of the tests; `make chaos` (HEED_CHAOS=full) posts 20,000 facts and kills each process three
+times.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from heed.platform.stack import Stack
+from heed.platform.testing import own_stack
+from heed.provision import provision
+from tests.chaos.effects import Effects, differences
+from tests.chaos.ledger import Client, Outcome, Plan, history, plan
+
+FULL = os.environ.get("HEED_CHAOS") == "full"
+FACTS, CUSTOMERS, ROUNDS, PER_SECOND = (20_000, 400, 3, 60.0) if FULL else (2_000, 80, 1, 25.0)
+PATIENCE_SECONDS = 180.0
+VICTIMS = ("lead_capture", "contact", "analytics", "sales", "campaign", "ticketing", "console", "kafka", "postgres")
+SERVICES = ("lead_capture", "contact", "campaign", "sales", "ticketing", "analytics")
+
+
+@pytest.fixture
+def fragile(platform_directory: Path, kafka_lib: Path) -> Iterator[Stack]:
+    """A system of its own, to be broken."""
+    del kafka_lib
+    with own_stack(platform_directory / "chaos", {"CAMPAIGN_WAIT_SCALE": "0.0005"}) as running:
+        yield running
+
+
+@pytest.mark.timeout(1500)
+async def test_every_acknowledged_fact_has_its_effects_once(fragile: Stack) -> None:
+    r = random.Random(11)
+    access = await asyncio.to_thread(provision, fragile, fragile.url("console"))
+    planned = plan(r, FACTS, CUSTOMERS)
+    client = Client(fragile.url("lead_capture"), access.server_key)
+    await client.import_history(_history(planned, datetime.now(UTC)))
+
+    posting = asyncio.create_task(client.post_all(planned.posts, PER_SECOND, again=0.1, r=r))
+    for victim in VICTIMS * ROUNDS:
+        await asyncio.to_thread(_kill_and_wait, fragile, victim)
+    await posting
+    await client.close()
+
+    outcomes = Counter(post.outcome for post in planned.posts)
+    assert outcomes[Outcome.AMBIGUOUS] == 0, outcomes
+    assert all((post.outcome is Outcome.REFUSED) == post.mark.startswith("broken") for post in planned.posts), outcomes
+    urls = {service: fragile.url(service) for service in SERVICES}
+    effects = Effects(urls, access.api_token, fragile.installation.layout.maildir)
+    assert await asyncio.to_thread(_settled, planned, effects) == []
+
+
+def _history(planned: Plan, now: datetime) -> list[dict[str, object]]:
+    events = [e for customer in planned.usual | planned.surprised for e in history(customer, now, None)]
+    for n, customer in enumerate(sorted(planned.quiet)):
+        events += history(customer, now, timedelta(seconds=25 + 4 * n))
+    return sorted(events, key=lambda event: str(event["timestamp"]))
+
+
+def _kill_and_wait(stack: Stack, victim: str) -> None:
+    stack.kill(victim)
+    time.sleep(0.5)  # the supervisor has to notice before readiness means the new process
+    stack.wait_ready(patience=90)
+
+
+def _settled(planned: Plan, effects: Effects) -> list[str]:
+    """What still differs after the patience is over."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        found = differences(planned, effects)
+        if not found or time.monotonic() > until:
+            return found
+        time.sleep(2)
