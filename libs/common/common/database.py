@@ -33,7 +33,6 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=4,
-            pool_pre_ping=True,
             pool_timeout=5,
             connect_args={
                 "timeout": _CONNECT_SECONDS,
