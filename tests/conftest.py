@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from heed.platform.install import install_jars
 from heed.platform.kafka import Kafka
 from heed.platform.ports import free_ports

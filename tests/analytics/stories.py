@@ -4,8 +4,9 @@ import random
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
+from analytics.customers import Changes
 from analytics.events import Event, What
-from analytics.fold import Changes, Fold
+from analytics.fold import Fold
 from analytics.profile import DAY
 from common.envelope import Envelope
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
 from heed.backup import ARCHIVE, create_backup, restore_backup
 from heed.platform.databases import dsn, ensure_databases
 from heed.platform.errors import PlatformError

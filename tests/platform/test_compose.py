@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from heed.container import ADMIN_UID, SERVICE_UIDS
 from heed.platform.kafka import JVM_FLAGS
 from heed.platform.postgres import SETTINGS

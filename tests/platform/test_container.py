@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from heed import container
 from heed.platform.secrets import Secrets
 from heed.platform.settings import SERVICES

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+
 from common.topics import TOPICS
 from heed.platform.databases import drop_database, dsn, ensure_database
 from heed.platform.kafka import Kafka

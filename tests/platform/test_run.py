@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+
 from heed.platform.layout import Layout
 from heed.platform.ports import LOOPBACK, free_ports, is_listening
 from heed.platform.process import wait_until
@@ -18,7 +19,7 @@ from heed.platform.runfile import RunFile
 from heed.platform.settings import RunSettings
 
 HEED = Path(sys.executable).with_name("heed")
-PATIENCE = 150
+PATIENCE = 240
 
 
 class Terminal:
@@ -71,9 +72,10 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(platform_directory: Path, kafka_lib: Path) -> Iterator[Terminal]:
-    terminal = Terminal(platform_directory / "run" / "home")
-    terminal.layout.home.parent.mkdir()
+def terminal(platform_directory: Path, kafka_lib: Path, request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    directory = platform_directory / request.node.name
+    directory.mkdir()
+    terminal = Terminal(directory / "home")
     yield terminal
     terminal.end()
 
@@ -82,7 +84,7 @@ def demo_env(terminal: Terminal) -> dict[str, str]:
     return dict(line.split("=", 1) for line in terminal.layout.demo_env.read_text().splitlines())
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_start_use_stop_and_start_again(terminal: Terminal) -> None:
     terminal.start()
     first = demo_env(terminal)
@@ -140,7 +142,7 @@ def test_start_use_stop_and_start_again(terminal: Terminal) -> None:
     assert not terminal.is_running
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_without_demo_and_with_a_dead_supervisor(terminal: Terminal) -> None:
     terminal.start(DEMO="0")
     assert not terminal.layout.demo_env.exists()

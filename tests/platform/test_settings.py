@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from common.auth import TokenVerifier
 from heed.platform.errors import PlatformError, PortTakenError
 from heed.platform.installation import Installation

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from heed.platform.errors import PlatformError
 from heed.platform.process import KEPT_LOGS, Child, Program, base_env, rotate, wait_until
 from heed.platform.runfile import ProcessRef, RunFile

@@ -2,10 +2,6 @@
 
 from typing import Annotated, Any, Literal
 
-from common.application import Transaction
-from common.auth import require
-from common.clock import Clock
-from common.problems import not_found
 from fastapi import APIRouter, Depends, Query
 
 from analytics import repository, schemas, service
@@ -15,6 +11,10 @@ from analytics.model_store import ModelStore
 from analytics.models import TriggerRow
 from analytics.operators.base import World
 from analytics.runtime import Runtime
+from common.application import Transaction
+from common.auth import require
+from common.clock import Clock
+from common.problems import not_found
 
 _SEES = Depends(require("sales", "support", "marketing", "manager", "service"))
 

@@ -13,13 +13,13 @@ from uuid import UUID
 import asyncpg
 import orjson
 import structlog
+
+from analytics import metrics
+from analytics.events import CLEARED, RAISED
 from common.clock import parse_rfc3339
 from common.database import Database, is_transient
 from common.envelope import Envelope
 from common.outbox import CHANNEL, outbox_row
-
-from analytics import metrics
-from analytics.events import CLEARED, RAISED
 
 log = structlog.get_logger()
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from common.clock import rfc3339
-from common.envelope import Envelope
-
 from analytics.events import CLEARED, RAISED, UPDATED, Event, emission, moment, stable_id
 from analytics.operators.base import Finding, Kind, Reading
 from analytics.operators.spend_deviation import SCALE
 from analytics.profile import Episode, Profile
+from common.clock import rfc3339
+from common.envelope import Envelope
 
 _MATERIAL = 0.1  # a score has to move this far to be worth saying again
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import orjson
+
 from common.deadletters import Record
 from common.envelope import Envelope
 from common.failures import InvalidError
@@ -18,6 +19,7 @@ WIDESPREAD_SILENCE = "heed.silence.widespread.v1"
 EXAMPLE = "heed.example.completed.v1"
 MODEL_PUBLISHED = "heed.model.published.v1"
 MODEL_ADOPTED = "heed.model.adopted.v1"
+PROFILE_MERGED = "heed.profile.merged.v1"
 
 AHEAD_SECONDS = 300.0  # an event further ahead of its receipt gets the receive time
 _NAMESPACE = uuid5(NAMESPACE_URL, "heed:analytics")
@@ -37,6 +39,8 @@ class What(IntEnum):
     TICK = 9
     IMPORT_ENDED = 10
     MODEL_ADOPTED = 11
+    CONTACT_MERGED = 12
+    PROFILE_MERGED = 13
 
 
 _TYPES: dict[bytes, What] = {
@@ -51,7 +55,10 @@ _TYPES: dict[bytes, What] = {
     b"heed.clock.ticked.v1": What.TICK,
     b"heed.import.ended.v1": What.IMPORT_ENDED,
     MODEL_ADOPTED.encode(): What.MODEL_ADOPTED,
+    b"heed.contact.merged.v1": What.CONTACT_MERGED,
+    PROFILE_MERGED.encode(): What.PROFILE_MERGED,
 }
+TYPES = {what: name.decode() for name, what in _TYPES.items()}
 _PARTITION_WIDE = frozenset({What.TICK, What.IMPORT_ENDED, What.MODEL_ADOPTED})
 _WITH_MONEY = frozenset({What.ORDER, What.RETURN})
 

@@ -3,36 +3,32 @@
 Nothing here reads a clock or does I/O. Time arrives as ticks, models as adoption records.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+import base64
+from dataclasses import asdict
 from datetime import datetime
-from zlib import crc32
 
 import orjson
-from common.envelope import Envelope
 
 from analytics import episodes
-from analytics.events import EXAMPLE, WIDESPREAD_SILENCE, Event, What, emission, stable_id
-from analytics.operators import churn_risk, purchase_silence, spend_deviation, support_load
+from analytics.customers import Changes, Customers, moved_row
+from analytics.events import PROFILE_MERGED, TYPES, WIDESPREAD_SILENCE, Event, What, emission, stable_id
+from analytics.merging import merge_into
+from analytics.noticing import Noticing
+from analytics.operators import churn_risk, purchase_silence, support_load
 from analytics.operators.base import Adopted, Kind, Population, World
-from analytics.profile import DAY, NEVER, Decayed, Profile, money_of, note_order, note_return, pack, peek, unpack
-from analytics.timers import Timers
+from analytics.profile import DAY, Decayed, Profile, pack, unpack
 
 OUTAGE_SECONDS = 600.0
 WIDESPREAD_LEAST = 20
 WIDESPREAD_SHARE = 0.2
 WIDESPREAD_HALF_LIFE = DAY
-_RANG_AT_MOST = 400  # timers of one customer before one event: far more than half a year of weeks
-
-
-@dataclass
-class Changes:
-    """What a checkpoint has to write."""
-
-    profiles: dict[str, bytes] = field(default_factory=dict)
-    pending: dict[str, bytes] = field(default_factory=dict)
-    triggers: list[Envelope] = field(default_factory=list)
-    examples: list[Envelope] = field(default_factory=list)
+_HALF_LIVES = {
+    "web": churn_risk.WEB_HALF_LIFE,
+    "opens": churn_risk.MAIL_HALF_LIFE,
+    "clicks": churn_risk.MAIL_HALF_LIFE,
+    "tickets": support_load.HALF_LIFE,
+    "returned": churn_risk.RETURN_HALF_LIFE,
+}
 
 
 class Fold:
@@ -46,16 +42,10 @@ class Fold:
         self.alarmed_at = 0.0
         self.silences = Decayed()
         self.model_versions: dict[str, int] = {}
-        self._packed: dict[str, bytes] = {}
-        self._pending: dict[str, bytes] = {}
-        self._hot: dict[str, Profile] = {}
-        self._importing: set[str] = set()
-        self._timers = Timers()
-        self._changes = Changes()
+        self._customers = Customers()
+        self._noticing = Noticing(self.world, self._customers)
         if state:
             self._restore(orjson.loads(state))
-
-    # -- what is kept beside the profiles -------------------------------------------------------
 
     def _restore(self, state: dict[str, object]) -> None:
         self.world.population = Population(**state["population"])  # type: ignore[arg-type]
@@ -77,41 +67,32 @@ class Fold:
 
     def load(self, customer: str, packed: bytes, pending: bytes | None) -> None:
         """Puts back one customer as the last checkpoint wrote it."""
-        due, importing = peek(packed)
-        self._packed[customer] = packed
-        if pending:
-            self._pending[customer] = pending
-        if importing:
-            self._importing.add(customer)
-        else:
-            self._timers.set(due, customer)
+        self._customers.load(customer, packed, pending)
 
-    def customers(self) -> Iterable[str]:
+    def customers(self) -> list[str]:
         """Everybody known here; sorted, so that two folds compare."""
-        return sorted(self._packed.keys() | self._hot.keys())
+        return self._customers.keys()
 
     def profile(self, customer: str) -> Profile | None:
         """As it stands now, for tests and comparison."""
-        if customer in self._hot:
-            return self._hot[customer]
-        return unpack(self._packed[customer]) if customer in self._packed else None
+        return self._customers.look(customer)
 
     def __len__(self) -> int:
-        return len(self._packed) + sum(1 for customer in self._hot if customer not in self._packed)
+        return len(self._customers)
+
+    def passes_on(self, customer: str) -> bool:
+        """Whether facts of this customer belong to another partition's fold since a merge."""
+        return customer in self._customers.moved
 
     @property
     def urgent(self) -> bool:
         """Whether something was said that should not wait."""
-        return bool(self._changes.triggers)
+        return bool(self._noticing.changes.triggers or self._noticing.changes.facts)
 
     def take_changes(self) -> Changes:
         """The dirt since the last call, packed. The fold goes on from the packed form."""
-        changes, self._changes = self._changes, Changes()
-        for customer, profile in self._hot.items():
-            self._packed[customer] = changes.profiles[customer] = pack(profile)
-        self._hot.clear()
-        if len(self._timers) > 4 * len(self._packed) + 1000:
-            self._timers.compact({c: peek(p)[0] for c, p in self._packed.items() if c not in self._importing})
+        changes, self._noticing.changes = self._noticing.changes, Changes()
+        self._customers.collect(changes)
         return changes
 
     # -- records --------------------------------------------------------------------------------
@@ -128,57 +109,94 @@ class Fold:
             self._tick(event)
         elif event.what is What.IMPORT_ENDED:
             self._import_ended(event)
-        elif event.what is not What.MODEL_ADOPTED:
+        elif event.what is What.MODEL_ADOPTED:
+            return
+        elif event.customer in self._customers.moved:
+            self._pass_on(event)
+        elif event.what is What.CONTACT_MERGED:
+            self._move_away(event)
+        elif event.what is What.PROFILE_MERGED:
+            self._take_in(event)
+        else:
             self._customer_event(event)
 
     def _customer_event(self, event: Event) -> None:
         customer = event.customer
-        profile = self._touch(customer)
+        profile = self._customers.touch(customer)
         before = profile.next_due()
-        self._ring(profile, customer, event.time, event)
+        self._noticing.ring(profile, customer, event.time, event)
         if event.backfill:
             profile.import_open = event.backfill
             profile.backfill_until = max(profile.backfill_until, event.backfill)
-            self._importing.add(customer)
+            self._customers.importing.add(customer)
         if event.time < profile.last_event_at:
             self.late += 1
-        _APPLY[event.what](self, profile, event)
+        self._noticing.learn(profile, event)
         profile.last_event_at = max(profile.last_event_at, event.time)
-        due = profile.next_due()
-        if due != before:
-            self._timers.set(due, customer)
+        if profile.next_due() != before:
+            self._customers.timers.set(profile.next_due(), customer)
 
-    def _touch(self, customer: str) -> Profile:
-        profile = self._hot.get(customer)
-        if profile is None:
-            packed = self._packed.get(customer)
-            profile = self._hot[customer] = unpack(packed) if packed else Profile()
-        return profile
+    # -- merges -----------------------------------------------------------------------------------
+
+    def _move_away(self, event: Event) -> None:
+        """The losing side: ends its episodes, and sends what it learned to the survivor's partition as a fact."""
+        customer, surviving = event.customer, str(event.data["surviving"])
+        profile = self._customers.look(customer)
+        changes = self._noticing.changes
+        if profile is not None:
+            for kind in sorted(profile.episodes):
+                why = "This customer turned out to be another one that is known."
+                said = episodes.clear(profile, Kind(kind), event, customer, event.time, why)
+                if said:
+                    changes.triggers.append(said)
+            packed = base64.b64encode(pack(profile)).decode()
+            id_ = stable_id("merged", customer, surviving, event.id)
+            data = {"losing": customer, "profile": packed}
+            changes.facts.append(emission(PROFILE_MERGED, surviving, data, event, event.time, id_))
+        self._customers.move(customer, surviving)
+        changes.profiles[customer] = moved_row(surviving)
+
+    def _pass_on(self, event: Event) -> None:
+        """A fact that still came under a lost key goes to the survivor, with its own id, so it counts once."""
+        to = self._customers.moved[event.customer]
+        fact = emission(TYPES[event.what], to, event.data, event, event.time, event.id)
+        self._noticing.changes.facts.append(fact)
+
+    def _take_in(self, event: Event) -> None:
+        """The surviving side."""
+        profile = self._customers.touch(event.customer)
+        merge_into(profile, unpack(base64.b64decode(event.data["profile"])), _HALF_LIVES)
+        if Kind.PURCHASE_SILENCE not in profile.episodes:
+            profile.silence_due = purchase_silence.due(profile, self.world.population)
+        if profile.import_open:
+            self._customers.importing.add(event.customer)
+        self._customers.timers.set(profile.next_due(), event.customer)
+
+    # -- time and imports -------------------------------------------------------------------------
 
     def _tick(self, event: Event) -> None:
         gap = event.time - self.last_tick if self.last_tick else 0.0
         asleep_since = self.last_tick if gap > OUTAGE_SECONDS else None
         self.last_tick = max(self.last_tick, event.time)
-        ringing = [self._ringing(customer, event.time) for _, customer in self._timers.ringing(event.time)]
+        ringing = [self._ringing(customer, event.time) for _, customer in self._customers.timers.ringing(event.time)]
         awake = [(customer, profile) for customer, profile in ringing if profile is not None]
         if asleep_since is not None:
             for _, profile in awake:
                 _postpone(profile, asleep_since, gap)
         hushed = self._widespread([p for _, p in awake if _falls_silent(p, event.time)], event)
         for customer, profile in awake:
-            self._ring(profile, customer, event.time, event, hushed=hushed)
-            self._timers.set(profile.next_due(), customer)
+            self._noticing.ring(profile, customer, event.time, event, hushed=hushed)
+            self._customers.timers.set(profile.next_due(), customer)
 
     def _ringing(self, customer: str, until: float) -> tuple[str, Profile | None]:
         """The profile to ring, or None: an open import waits for its end, a stale entry is nobody's."""
-        if customer in self._importing:
+        known = self._customers.look(customer)
+        if known is None or customer in self._customers.importing:
             return customer, None
-        known = self._hot.get(customer) or unpack(self._packed[customer])
         if known.next_due() > until:
-            self._timers.set(known.next_due(), customer)
+            self._customers.timers.set(known.next_due(), customer)
             return customer, None
-        self._hot[customer] = known
-        return customer, known
+        return customer, self._customers.touch(customer)
 
     def _widespread(self, silent: list[Profile], event: Event) -> bool:
         """Whether so many fall silent within a day that the fault is elsewhere: one alarm, no customer alerts."""
@@ -196,178 +214,16 @@ class Fold:
         self.alarmed_at = event.time
         data = {"partition": self.partition, "customers": round(silent), "of": len(self)}
         id_ = stable_id("widespread", self.partition, event.id)
-        self._changes.triggers.append(emission(WIDESPREAD_SILENCE, "", data, event, event.time, id_))
+        self._noticing.changes.triggers.append(emission(WIDESPREAD_SILENCE, "", data, event, event.time, id_))
 
     def _import_ended(self, event: Event) -> None:
         started = event.data.get("started_at")
-        for customer in sorted(self._importing):
-            profile = self._touch(customer)
+        for customer in sorted(self._customers.importing):
+            profile = self._customers.touch(customer)
             if started is None or abs(profile.import_open - datetime.fromisoformat(started).timestamp()) < 1e-3:
                 profile.import_open = 0.0
-                self._importing.discard(customer)
-                self._timers.set(profile.next_due(), customer)
-
-    # -- timers ---------------------------------------------------------------------------------
-
-    def _ring(self, profile: Profile, customer: str, until: float, cause: Event, *, hushed: bool = False) -> None:
-        """Fires this customer's timers due by `until`, earliest first."""
-        for _ in range(_RANG_AT_MOST):
-            due = profile.next_due()
-            if due > until:
-                return
-            history = bool(cause.backfill) or due < profile.backfill_until or hushed
-            if due == profile.silence_due:
-                self._silent(profile, customer, due, cause, history)
-            elif due == profile.scoring_due:
-                self._weekly(profile, customer, due, cause, history)
-            elif due == profile.support_due:
-                profile.support_due = NEVER
-                self._say(episodes.clear(profile, Kind.SUPPORT_LOAD, cause, customer, due, "Support is calm again."))
-            else:
-                profile.spend_due = NEVER
-                why = "No further order in 30 days."
-                self._say(episodes.clear(profile, Kind.SPEND_DEVIATION, cause, customer, due, why))
-        profile.scoring_due = until + churn_risk.SCORE_EVERY
-
-    def _silent(self, profile: Profile, customer: str, due: float, cause: Event, history: bool) -> None:
-        finding = purchase_silence.explain(profile, self.world.population, due)
-        said = episodes.raise_or_update(profile, finding, cause, customer, due, history=history, again=True)
-        self._say(said)
-        updates = profile.episodes[Kind.PURCHASE_SILENCE].updates
-        silent = profile.episodes[Kind.PURCHASE_SILENCE].silent
-        profile.silence_due = NEVER if silent else purchase_silence.next_update(profile, due, updates)
-
-    def _weekly(self, profile: Profile, customer: str, due: float, cause: Event, history: bool) -> None:
-        self.world.population.ticket_days += 7
-        pending = self._complete_examples(customer, due, cause)
-        if due - profile.last_order_at > churn_risk.STOP_AFTER:
-            profile.scoring_due = due + churn_risk.SCORE_EVERY if pending else NEVER
-            return
-        profile.scoring_due = due + churn_risk.SCORE_EVERY
-        x = churn_risk.features(profile, due)
-        adopted = self.world.models.get(churn_risk.MODEL)
-        risk = churn_risk.predict(adopted, x)
-        self._keep(customer, churn_risk.keep(pending, due, risk, adopted.version if adopted else 0, x))
-        self._judge(profile, customer, due, cause, x, risk, history)
-
-    def _complete_examples(self, customer: str, now: float, cause: Event) -> bytes:
-        known, rest = churn_risk.take_known(self._pending.get(customer, b""), now)
-        for example in known:
-            id_ = stable_id("example", customer, example["as_of"])
-            data = {"customer": customer, **example}
-            self._changes.examples.append(emission(EXAMPLE, customer, data, cause, now, id_))
-        if known:
-            self._keep(customer, rest)
-        return rest
-
-    def _keep(self, customer: str, pending: bytes) -> None:
-        self._pending[customer] = self._changes.pending[customer] = pending
-
-    def _judge(
-        self,
-        profile: Profile,
-        customer: str,
-        now: float,
-        cause: Event,
-        x: tuple[float, ...],
-        risk: float | None,
-        history: bool,
-    ) -> None:
-        adopted = self.world.models.get(churn_risk.MODEL)
-        if risk is None or adopted is None or not churn_risk.enough(profile):
-            return
-        profile.churn_at, profile.churn_risk, profile.churn_version = now, risk, adopted.version
-        if risk >= churn_risk.ALARM:
-            finding = churn_risk.explain(profile, adopted, x, risk, now)
-            self._say(episodes.raise_or_update(profile, finding, cause, customer, now, history=history))
-        elif risk < churn_risk.CALM:
-            why = f"The risk fell to {risk:.0%}."
-            self._say(episodes.clear(profile, Kind.CHURN_RISK, cause, customer, now, why))
-
-    # -- facts about one customer ---------------------------------------------------------------
-
-    def _order(self, profile: Profile, event: Event) -> None:
-        customer = event.customer
-        gap = note_order(profile, event.time, event.amount, event.currency)
-        if gap is not None and gap > 0:
-            purchase_silence.learn_gap(profile, gap, self.world.population)
-        self._spend(profile, event)
-        self._say(episodes.clear(profile, Kind.PURCHASE_SILENCE, event, customer, event.time, "They ordered again."))
-        profile.silence_due = purchase_silence.due(profile, self.world.population)
-        if profile.scoring_due == NEVER:
-            profile.scoring_due = event.time + _phase(customer)
-        if customer in self._pending:
-            self._keep(customer, churn_risk.mark_bought(self._pending[customer]))
-        if Kind.CHURN_RISK in profile.episodes:
-            x = churn_risk.features(profile, event.time)
-            risk = churn_risk.predict(self.world.models.get(churn_risk.MODEL), x)
-            self._judge(profile, customer, event.time, event, x, risk, bool(event.backfill))
-
-    def _spend(self, profile: Profile, event: Event) -> None:
-        money, population = money_of(profile, event.currency), self.world.population
-        if money is None:
-            return
-        deviation = spend_deviation.assess(money, event.amount, population)
-        lasting = spend_deviation.learn(money, event.amount, deviation, population)
-        now, customer = event.time, event.customer
-        if lasting:
-            why = "Three orders in a row: this is the new usual."
-            self._say(episodes.clear(profile, Kind.SPEND_DEVIATION, event, customer, now, why))
-            profile.spend_due = NEVER
-        elif deviation is not None and deviation.flagged:
-            finding = spend_deviation.explain(profile, money, event.amount, deviation)
-            history = bool(event.backfill)
-            self._say(episodes.raise_or_update(profile, finding, event, customer, now, history=history))
-            profile.spend_due = now + spend_deviation.EPISODE_SECONDS
-        elif deviation is not None:
-            why = "The next order was as usual."
-            self._say(episodes.clear(profile, Kind.SPEND_DEVIATION, event, customer, now, why))
-            profile.spend_due = NEVER
-
-    def _return(self, profile: Profile, event: Event) -> None:
-        note_return(profile, event.time, event.amount, event.currency, churn_risk.RETURN_HALF_LIFE)
-
-    def _touchpoint(self, profile: Profile, event: Event) -> None:
-        profile.web.add(event.time, churn_risk.WEB_HALF_LIFE)
-
-    def _ticket_opened(self, profile: Profile, event: Event) -> None:
-        population = self.world.population
-        support_load.learn_ticket(profile, event.time, population)
-        if support_load.alarmed(profile, population, event.time):
-            finding = support_load.explain(profile, population, event.time)
-            history = bool(event.backfill)
-            self._say(
-                episodes.raise_or_update(
-                    profile, finding, event, event.customer, event.time, history=history, again=True
-                )
-            )
-            profile.support_due = support_load.calm_at(profile, event.time)
-
-    def _ticket_status(self, profile: Profile, event: Event) -> None:
-        if event.data.get("status") == "solved":
-            support_load.learn_solved(profile)
-
-    def _opened(self, profile: Profile, event: Event) -> None:
-        profile.opens.add(event.time, churn_risk.MAIL_HALF_LIFE)
-
-    def _clicked(self, profile: Profile, event: Event) -> None:
-        profile.clicks.add(event.time, churn_risk.MAIL_HALF_LIFE)
-
-    def _say(self, envelope: Envelope | None) -> None:
-        if envelope is not None:
-            self._changes.triggers.append(envelope)
-
-
-_APPLY: dict[What, Callable[[Fold, Profile, Event], None]] = {
-    What.ORDER: Fold._order,
-    What.RETURN: Fold._return,
-    What.TOUCHPOINT: Fold._touchpoint,
-    What.LEAD: Fold._touchpoint,
-    What.TICKET_OPENED: Fold._ticket_opened,
-    What.TICKET_STATUS: Fold._ticket_status,
-    What.MESSAGE_OPENED: Fold._opened,
-    What.MESSAGE_CLICKED: Fold._clicked,
-}
+                self._customers.importing.discard(customer)
+                self._customers.timers.set(profile.next_due(), customer)
 
 
 def _postpone(profile: Profile, asleep_since: float, gap: float) -> None:
@@ -379,8 +235,3 @@ def _postpone(profile: Profile, asleep_since: float, gap: float) -> None:
 def _falls_silent(profile: Profile, now: float) -> bool:
     fresh = Kind.PURCHASE_SILENCE not in profile.episodes
     return fresh and profile.backfill_until <= profile.silence_due <= now
-
-
-def _phase(customer: str) -> float:
-    """Spreads the weekly scoring over the week; the same customer always has the same day and hour."""
-    return DAY + crc32(customer.encode()) / 2**32 * churn_risk.SCORE_EVERY

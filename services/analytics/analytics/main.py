@@ -3,19 +3,19 @@
 import time
 from collections.abc import Sequence
 
+from analytics import metrics, repository
+from analytics.api import router
+from analytics.events import RAISED
+from analytics.model_store import ModelStore
+from analytics.runtime import Runtime
+from analytics.settings import Settings
+from analytics.task import Topics
+from analytics.trainer import Trainer
 from common import topics
 from common.application import Application
 from common.bus import Message
 from common.clock import SystemClock, parse_rfc3339
 from common.deadletters import DeadLetters
-
-from analytics import metrics, repository
-from analytics.api import router
-from analytics.events import RAISED
-from analytics.model_store import ModelStore
-from analytics.runtime import Runtime, Topics
-from analytics.settings import Settings
-from analytics.trainer import Trainer
 
 
 def build(settings: Settings) -> Application:

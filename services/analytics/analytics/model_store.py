@@ -3,9 +3,9 @@
 import pickle
 
 import asyncpg
-from common.database import Database
 
 from analytics.operators.base import Adopted
+from common.database import Database
 
 
 class ModelStore:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from common.paging import Page, after, page
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from analytics.models import ModelRow, ProfileRow, SeenRow, TaskRow, TriggerRow
+from common.paging import Page, after, page
 
 KEEP_IDS = timedelta(days=7)
 

@@ -14,10 +14,6 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from common.database import Database, is_transient
-from common.deadletters import DeadLetterLimit, DeadLetters, Record
-from common.failures import InvalidError, TransientError
-from common.ids import new_id
 
 from analytics import metrics
 from analytics.checkpoint import Checkpoint, FencedError, Writer
@@ -25,7 +21,12 @@ from analytics.events import Event, What, decode, id_bytes
 from analytics.fold import Fold
 from analytics.model_store import ModelStore
 from analytics.operators.base import Adopted
-from analytics.task import FoldFactory, Task, analytics_fold, claim
+from analytics.seen import SeenIds
+from analytics.task import FoldFactory, Task, Topics, analytics_fold, claim
+from common.database import Database, is_transient
+from common.deadletters import DeadLetterLimit, DeadLetters, Record
+from common.failures import InvalidError, TransientError
+from common.ids import new_id
 
 log = structlog.get_logger()
 
@@ -38,13 +39,6 @@ _SESSION_TIMEOUT_MS = 8_000
 
 class LostLogError(Exception):
     """Records that were never folded are gone from the log: restore it from the backup, or rebuild from its start."""
-
-
-class Topics:
-    """The names of the topics the runtime touches."""
-
-    def __init__(self, facts: str, triggers: str, examples: str) -> None:
-        self.facts, self.triggers, self.examples = facts, triggers, examples
 
 
 class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -67,7 +61,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._topics, self._database, self._dead_letters = topics, database, dead_letters
         self._linger, self._new_fold, self._decode = linger_seconds, new_fold, decoder
         self._limit = DeadLetterLimit()
-        self._models = ModelStore(database)
+        self._models, self._seen = ModelStore(database), SeenIds(database)
         self._token = ""
         self._writer: Writer | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -79,7 +73,6 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
     async def run(self) -> None:
         """Until cancelled. Raises FencedError when another process took over: start again with a clean state."""
         self._consumer = await self._start()
-        self._lookup = await self._database.connect()
         try:
             async with asyncio.TaskGroup() as parts:
                 parts.create_task(self._loop())
@@ -87,8 +80,10 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         finally:
             with suppress(FencedError):
                 await self._give_up()
+            # aiokafka does not let a static member leave; without this a planned move waits for the session to end.
+            self._consumer._coordinator._group_instance_id = None
             await self._consumer.stop()
-            self._lookup.terminate()
+            await self._seen.close()
 
     async def _start(self) -> AIOKafkaConsumer:
         while True:
@@ -244,24 +239,11 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         if not events:
             return set()
         by_id = {id_bytes(event.id): event.id for event in events}
-        known = set(await self._on_disk(list(by_id)))
+        known = await self._seen.among(list(by_id))
         known.update(id_ for id_ in by_id if id_ in self._in_flight)
         for task in self.tasks.values():
             known.update(id_ for id_ in by_id if id_ in task.seen)
         return {by_id[id_] for id_ in known}
-
-    async def _on_disk(self, ids: list[UUID]) -> list[UUID]:
-        while True:
-            try:
-                rows = await self._lookup.fetch("SELECT id FROM seen WHERE id = ANY($1::uuid[])", ids)
-                return [row["id"] for row in rows]
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                if not is_transient(error):
-                    raise
-                log.warning("look-up put off", error=str(error))
-                await asyncio.sleep(0.5)
-                with suppress(OSError, asyncpg.PostgresError):
-                    self._lookup = await self._database.connect()
 
     async def _fold(self, task: Task, event: Event) -> None:
         if event.what is What.MODEL_ADOPTED and isinstance(task.fold, Fold):
@@ -297,7 +279,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._written()
         checkpoint = Checkpoint()
         for task in self.tasks.values():
-            task.collect(checkpoint, self._topics.triggers, self._topics.examples)
+            task.collect(checkpoint, self._topics)
         if checkpoint.steps and self._writer:
             self._in_flight = {id_ for id_, _ in checkpoint.seen}
             self._writing = asyncio.create_task(self._writer.write(checkpoint))

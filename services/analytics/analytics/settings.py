@@ -1,8 +1,9 @@
 """What analytics reads from the environment."""
 
-from common.settings import ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
+
+from common.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

@@ -6,11 +6,21 @@ from typing import Protocol
 from uuid import UUID
 
 import asyncpg
-from common.database import Database
 
 from analytics.checkpoint import Checkpoint, Step
+from analytics.customers import Changes
 from analytics.events import Event, What, id_bytes
-from analytics.fold import Changes, Fold
+from analytics.fold import Fold
+from common.database import Database
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The names of the topics the runtime touches."""
+
+    facts: str
+    triggers: str
+    examples: str
 
 
 class Foldable(Protocol):
@@ -23,6 +33,7 @@ class Foldable(Protocol):
     def apply(self, event: Event) -> None: ...
     def take_changes(self) -> Changes: ...
     def state(self) -> bytes: ...
+    def passes_on(self, customer: str) -> bool: ...
     def __len__(self) -> int: ...
 
 
@@ -50,11 +61,11 @@ class Task:
     seen: dict[UUID, bool] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
-        if event.customer:
+        if event.customer and not self.fold.passes_on(event.customer):
             self.seen[id_bytes(event.id)] = event.what is What.ORDER
         self.fold.apply(event)
 
-    def collect(self, into: Checkpoint, triggers_topic: str, examples_topic: str) -> None:
+    def collect(self, into: Checkpoint, topics: Topics) -> None:
         """Moves this task's dirt into a checkpoint; nothing when no record was folded since the last."""
         if self.folded == self.written:
             return
@@ -64,8 +75,9 @@ class Task:
         into.pending.extend((customer, self.partition, rows) for customer, rows in changes.pending.items())
         into.seen.extend(self.seen.items())
         into.triggers.extend(t for t in changes.triggers if t.key)
-        into.emitted.extend((triggers_topic, envelope) for envelope in changes.triggers)
-        into.emitted.extend((examples_topic, envelope) for envelope in changes.examples)
+        into.emitted.extend((topics.triggers, envelope) for envelope in changes.triggers)
+        into.emitted.extend((topics.examples, envelope) for envelope in changes.examples)
+        into.emitted.extend((topics.facts, envelope) for envelope in changes.facts)
         self.written, self.seen = self.folded, {}
 
 

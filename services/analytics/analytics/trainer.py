@@ -15,12 +15,6 @@ import orjson
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from common.clock import Clock
-from common.database import Database, is_transient
-from common.deadletters import DeadLetters, Record
-from common.envelope import Envelope
-from common.ids import new_id
-from common.topics import PARTITIONS
 from pydantic import BaseModel, ConfigDict, ValidationError
 from river import compose, metrics
 
@@ -28,6 +22,12 @@ from analytics import metrics as gauges
 from analytics.checkpoint import FencedError, write_outbox
 from analytics.events import MODEL_ADOPTED, MODEL_PUBLISHED, SOURCE, stable_id
 from analytics.operators import churn_risk
+from common.clock import Clock
+from common.database import Database, is_transient
+from common.deadletters import DeadLetters, Record
+from common.envelope import Envelope
+from common.ids import new_id
+from common.topics import PARTITIONS
 
 log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ from common.application import Application
 from common.clock import SystemClock
 from common.consumer import Subscription
 from contact.api import router
-from contact.events import KEYLESS
+from contact.events import UNTOLD
 from contact.service import Directory
 from contact.settings import Settings
 
@@ -19,7 +19,7 @@ def build(settings: Settings) -> Application:
             group=settings.group("contact"),
             topics=(settings.topic(topics.CUSTOMER_FACTS), settings.topic(topics.TRIGGERS)),
             handle=directory.take,
-            ignored=KEYLESS,
+            ignored=UNTOLD,
             instance=f"contact-{settings.instance}",
             linger_seconds=0.2,
         )

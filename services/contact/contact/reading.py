@@ -36,7 +36,7 @@ _SPECIAL_TRAITS = frozenset(
 
 def about_customer(envelope: Envelope) -> bool:
     """Whether a fact belongs on somebody's timeline."""
-    return envelope.type not in events.KEYLESS and CUSTOMER_KEY.fullmatch(envelope.key) is not None
+    return envelope.type not in events.UNTOLD and CUSTOMER_KEY.fullmatch(envelope.key) is not None
 
 
 def fact(envelope: Envelope) -> Fact:

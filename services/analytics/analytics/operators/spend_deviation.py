@@ -87,7 +87,7 @@ def _learn_flagged(money: Money, x: float, sign: int) -> bool:
     return True
 
 
-def explain(profile: Profile, money: Money, amount: int, deviation: Deviation) -> Finding:
+def explain(money: Money, amount: int, deviation: Deviation) -> Finding:
     """The words and numbers for a flagged order."""
     more = deviation.z > 0
     usual, spent = _amount_of(deviation.usual), amount / SCALE

@@ -2,8 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
-from common.schema import create_outbox_and_inbox
 from sqlalchemy.dialects.postgresql import JSONB
+
+from common.schema import create_outbox_and_inbox
 
 revision = "0001"
 down_revision = None

@@ -1,0 +1,99 @@
+"""The customers of one partition in memory: packed, unpacked only while they change."""
+
+from dataclasses import dataclass, field
+
+from analytics.profile import Profile, pack, peek, unpack
+from analytics.timers import Timers
+from common.envelope import Envelope
+
+_MOVED = 0  # in the place of a profile's layout version: this customer is somebody else now
+
+
+@dataclass
+class Changes:
+    """What a checkpoint has to write, and what has been said since the last one."""
+
+    profiles: dict[str, bytes] = field(default_factory=dict)
+    pending: dict[str, bytes] = field(default_factory=dict)
+    triggers: list[Envelope] = field(default_factory=list)
+    examples: list[Envelope] = field(default_factory=list)
+    facts: list[Envelope] = field(default_factory=list)
+
+
+class Customers:
+    """Profiles, awaited examples, timers, open imports, and where merged customers went."""
+
+    def __init__(self) -> None:
+        self.importing: set[str] = set()
+        self.moved: dict[str, str] = {}
+        self.timers = Timers()
+        self._packed: dict[str, bytes] = {}
+        self._pending: dict[str, bytes] = {}
+        self._hot: dict[str, Profile] = {}
+        self._dirty_pending: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._packed) + sum(1 for customer in self._hot if customer not in self._packed)
+
+    def keys(self) -> list[str]:
+        """Everybody known; sorted, so that two folds compare."""
+        return sorted(self._packed.keys() | self._hot.keys())
+
+    def load(self, customer: str, packed: bytes, pending: bytes | None) -> None:
+        """Puts back one customer as the last checkpoint wrote it."""
+        if packed[0] == _MOVED:
+            self.moved[customer] = packed[1:].decode()
+            return
+        due, importing = peek(packed)
+        self._packed[customer] = packed
+        if pending:
+            self._pending[customer] = pending
+        if importing:
+            self.importing.add(customer)
+        else:
+            self.timers.set(due, customer)
+
+    def look(self, customer: str) -> Profile | None:
+        """As it stands now, not to be changed."""
+        if customer in self._hot:
+            return self._hot[customer]
+        return unpack(self._packed[customer]) if customer in self._packed else None
+
+    def touch(self, customer: str) -> Profile:
+        """To be changed; a new one when nobody knew this customer."""
+        profile = self._hot.get(customer)
+        if profile is None:
+            profile = self._hot[customer] = self.look(customer) or Profile()
+        return profile
+
+    def pending(self, customer: str) -> bytes:
+        """The examples whose label is awaited."""
+        return self._pending.get(customer, b"")
+
+    def keep(self, customer: str, pending: bytes) -> None:
+        self._pending[customer] = pending
+        self._dirty_pending.add(customer)
+
+    def move(self, customer: str, to: str) -> None:
+        """Forgets a customer who is somebody else now; later facts are passed on."""
+        self.moved[customer] = to
+        self._hot.pop(customer, None)
+        self._packed.pop(customer, None)
+        self.importing.discard(customer)
+        if self._pending.pop(customer, b""):
+            self._dirty_pending.add(customer)
+
+    def collect(self, changes: Changes) -> None:
+        """Packs what changed since the last call."""
+        for customer, profile in self._hot.items():
+            self._packed[customer] = changes.profiles[customer] = pack(profile)
+        self._hot.clear()
+        changes.pending.update({customer: self.pending(customer) for customer in self._dirty_pending})
+        self._dirty_pending.clear()
+        if len(self.timers) > 4 * len(self._packed) + 1000:
+            self.timers.compact({c: peek(p)[0] for c, p in self._packed.items() if c not in self.importing})
+
+
+def moved_row(to: str) -> bytes:
+    """What is stored in place of a merged customer's profile."""
+    return bytes([_MOVED]) + to.encode()
