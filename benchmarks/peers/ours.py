@@ -1,52 +1,54 @@
-"""Heed's runtime on the shared workload: Kafka → state, offsets and alerts in one PostgreSQL transaction.
+"""Heed's runtime: Kafka → state, offsets and alerts in one PostgreSQL transaction, to the last commit.
 
-`ours.py BOOTSTRAP DATABASE_URL`; prints events per second (to the commit of the last checkpoint) and alerts.
+`python -m benchmarks.peers.ours BOOTSTRAP TOPIC ALERTS_TOPIC DATABASE_URL`
 """
 
 import asyncio
 import contextlib
 import sys
 import time
+from typing import cast
 
 import orjson
-import workload as w
-from analytics.events import Event, What
-from analytics.fold import Changes
-from analytics.runtime import Runtime, Topics
+import uvloop
+
+from analytics.customers import Changes
+from analytics.events import Event, What, moment
+from analytics.runtime import Runtime
+from analytics.task import Topics
+from benchmarks.peers import workload as w
 from common.bus import KafkaPublisher
 from common.database import Database
 from common.deadletters import DeadLetters, Record
 from common.envelope import Envelope, new_fact
-from analytics.events import moment
 
 
 class PeerFold:
     """The workload's `step` as a fold."""
 
     def __init__(self, partition: int, state: bytes | None) -> None:
+        del partition, state
         self._model = w.model()
         self._states: dict[str, w.State] = {}
         self._dirty: set[str] = set()
         self._alerts: list[Envelope] = []
-        self.count, self.alerts = 0, 0
-        del partition, state
+        self.alerts = 0
 
     @property
     def urgent(self) -> bool:
         return False
 
     def load(self, customer: str, packed: bytes, pending: bytes | None) -> None:
-        self._states[customer] = orjson.loads(packed)
         del pending
+        self._states[customer] = orjson.loads(packed)
 
     def apply(self, event: Event) -> None:
-        customer = event.customer
-        self._states[customer], alert = w.step(self._states.get(customer), event.data, self._model)  # type: ignore[arg-type]
-        self._dirty.add(customer)
-        self.count += 1
+        assert event.customer
+        self._states[event.customer], alert = w.step(self._states.get(event.customer), event.data, self._model)
+        self._dirty.add(event.customer)
         if alert is not None:
             self.alerts += 1
-            self._alerts.append(new_fact("peer.alert", "/bench", customer, alert, time=moment(event.time)))
+            self._alerts.append(new_fact("peer.alert", "/bench", event.customer, alert, time=moment(event.time)))
 
     def take_changes(self) -> Changes:
         changes = Changes(profiles={c: orjson.dumps(self._states[c]) for c in self._dirty}, examples=self._alerts)
@@ -56,34 +58,47 @@ class PeerFold:
     def state(self) -> bytes:
         return b""
 
+    def passes_on(self, customer: str) -> bool:
+        del customer
+        return False
+
     def __len__(self) -> int:
         return len(self._states)
 
 
-def decode(record: Record) -> Event:
-    """The workload's records carry no envelope; their offset is their identity."""
-    data = orjson.loads(record.value or b"{}")
-    id_ = f"{record.partition:08x}-0000-5000-8000-{record.offset:012x}"
-    return Event(What.ORDER, id_, data["customer"], data["time"], data["time"], data=data)
+class Decoder:
+    """The workload's records carry no envelope; their offset is their identity. Notes when the first one came."""
+
+    def __init__(self) -> None:
+        self.started = 0.0
+
+    def __call__(self, record: Record) -> Event:
+        self.started = self.started or time.perf_counter()
+        data = orjson.loads(record.value or b"{}")
+        id_ = f"{record.partition:08x}-0000-5000-8000-{record.offset:012x}"
+        return Event(What.ORDER, id_, data["customer"], data["time"], data["time"], data=data)
 
 
-async def main(bootstrap: str, url: str) -> None:
-    database, publisher = Database(url), KafkaPublisher(bootstrap)
+async def main(bootstrap: str, topic: str, alerts_topic: str, url: str) -> None:
+    database, publisher, decoder = Database(url), KafkaPublisher(bootstrap), Decoder()
     runtime = Runtime(
         bootstrap,
         f"ours-{time.time():.0f}",
-        Topics(w.TOPIC, w.ALERTS, w.ALERTS),
+        Topics(topic, alerts_topic, alerts_topic),
         database,
-        DeadLetters(publisher, "peer-dead-letters", "ours"),
+        DeadLetters(publisher, alerts_topic, "ours"),
         linger_seconds=0.3,
         new_fold=PeerFold,
-        decoder=decode,
+        decoder=decoder,
     )
     running = asyncio.create_task(runtime.run())
-    started = await _first(runtime, running)
-    await _last(database)
-    took = time.perf_counter() - started
-    alerts = sum(task.fold.alerts for task in runtime.tasks.values())  # type: ignore[attr-defined]
+    last = asyncio.create_task(_last_commit(database))
+    await asyncio.wait((running, last), return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        last.cancel()
+        await running
+    took = time.perf_counter() - decoder.started
+    alerts = sum(cast(PeerFold, task.fold).alerts for task in runtime.tasks.values())
     print(f"{w.EVENTS / took:.0f} {alerts}", flush=True)
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -92,15 +107,7 @@ async def main(bootstrap: str, url: str) -> None:
     await database.close()
 
 
-async def _first(runtime: Runtime, running: "asyncio.Task[None]") -> float:
-    while not any(task.folded for task in runtime.tasks.values()):
-        if running.done():
-            await running
-        await asyncio.sleep(0.001)
-    return time.perf_counter()
-
-
-async def _last(database: Database) -> None:
+async def _last_commit(database: Database) -> None:
     connection = await database.connect()
     while await connection.fetchval("SELECT coalesce(sum(next_offset), 0) FROM tasks") < w.EVENTS:
         await asyncio.sleep(0.02)
@@ -108,6 +115,4 @@ async def _last(database: Database) -> None:
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    uvloop.run(main(sys.argv[1], sys.argv[2]))
+    uvloop.run(main(*sys.argv[1:]))

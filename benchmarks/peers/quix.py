@@ -1,4 +1,7 @@
-"""Quix Streams, exactly once, on the shared workload. `quix.py BOOTSTRAP`; prints events per second and alerts."""
+"""Quix Streams, exactly once: from the first event to the last one processed, its commit not waited for.
+
+`python -m benchmarks.peers.quix BOOTSTRAP TOPIC ALERTS_TOPIC`
+"""
 
 import os
 import shutil
@@ -7,11 +10,12 @@ import tempfile
 import time
 from typing import Any
 
-import workload as w
-from quixstreams import Application
+from quixstreams import Application  # type: ignore[import-not-found]
+
+from benchmarks.peers import workload as w
 
 
-def main(bootstrap: str) -> None:
+def main(bootstrap: str, topic: str, alerts_topic: str) -> None:
     directory = tempfile.mkdtemp(prefix="quix-state-")
     app = Application(
         broker_address=bootstrap,
@@ -36,12 +40,12 @@ def main(bootstrap: str) -> None:
             app.stop()
         return alert
 
-    rows = app.dataframe(app.topic(w.TOPIC, value_deserializer="json")).apply(work, stateful=True)
+    rows = app.dataframe(app.topic(topic, value_deserializer="json")).apply(work, stateful=True)
     rows = rows[rows.apply(lambda alert: alert is not None)]
-    rows.to_topic(app.topic(w.ALERTS, value_serializer="json"))
+    rows.to_topic(app.topic(alerts_topic, value_serializer="json"))
     app.run()
     shutil.rmtree(directory, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -7,13 +7,12 @@ two engines is the engines' own cost. All must report 241 alerts.
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 from river import compose, linear_model, preprocessing
 
-TOPIC, ALERTS = "peer-orders", "peer-alerts"
 EVENTS, CUSTOMERS, PARTITIONS = 100_000, 5_000, 4
 EXPECTED_ALERTS = 241
 
@@ -47,7 +46,7 @@ def model() -> compose.Pipeline:
     return m
 
 
-def step(s: State | None, e: dict[str, Any], m: compose.Pipeline) -> tuple[State, dict[str, Any] | None]:
+def step(s: State | None, e: Mapping[str, Any], m: compose.Pipeline) -> tuple[State, dict[str, Any] | None]:
     """(state or None, event, model) → (new state, alert or None)."""
     t, a = e["time"], e["total"]
     if s is None:

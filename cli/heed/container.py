@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from common.migrate import upgrade
-
 from heed.platform.databases import ensure_databases, role_of
 from heed.platform.installation import Installation
 from heed.platform.layout import Layout

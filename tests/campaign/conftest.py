@@ -33,6 +33,7 @@ from campaign.smtp import Server
 from common import envelope as envelopes
 from common.clock import FakeClock, SystemClock
 from common.database import Database
+from common.failures import TransientError
 from common.ids import new_id
 from common.keys import entity_key
 from common.migrate import upgrade
@@ -46,11 +47,12 @@ PACE = Pace(connections=3, per_second=1000, timeout_seconds=5)
 
 
 async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:
-    """What `check` answers as soon as it is true."""
+    """What `check` answers as soon as it is true; a database that is away for the moment is asked again."""
     async with asyncio.timeout(seconds):
         while True:
-            if answer := await check():
-                return answer
+            with suppress(TransientError):
+                if answer := await check():
+                    return answer
             await asyncio.sleep(0.02)
 
 

@@ -78,7 +78,7 @@ async def test_a_role_that_may_not_listen_is_told_so(running: Running, visitor: 
 
 async def test_the_events_reader_follows_the_standard() -> None:
     async def lines() -> AsyncIterator[str]:
-        for line in (
+        for line in [
             ": note",
             "event: alert",
             "id: 7",
@@ -90,7 +90,7 @@ async def test_the_events_reader_follows_the_standard() -> None:
             "event: x",
             "",
             "data: cut",
-        ):
+        ]:
             yield line
 
     read = [event async for event in events(lines())]

@@ -66,9 +66,10 @@ async def test_signing_in_leads_where_one_wanted_to_go(browser: httpx.AsyncClien
     assert "secure" not in cookie  # it is http here
 
 
-@pytest.mark.parametrize(
-    "target", ["https://evil.example", "//evil.example", "/\\evil.example", "/a\nb", "", None, "/sign-in"]
-)
+FOREIGN = ("https://evil.example", "//evil.example", "/\\evil.example", "/a\nb", "", None, "/sign-in")
+
+
+@pytest.mark.parametrize("target", FOREIGN)
 def test_signing_in_never_leads_away(target: str | None) -> None:
     assert local_path(target) == "/alerts"
 
@@ -199,7 +200,7 @@ async def test_sales_is_told_of_its_people_once_it_is_back(running: Running, dat
     assert all(owner["email"] != "seller@example.com" for owner in running.world.owners.values())
     running.world.down.clear()
     async with asyncio.timeout(10):
-        while not any(owner["email"] == "seller@example.com" for owner in running.world.owners.values()):
+        while not any(owner["email"] == "seller@example.com" for owner in running.world.owners.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     await asyncio.sleep(0.3)
     calls = [call for call in running.world.calls if call[1] == "PUT"]

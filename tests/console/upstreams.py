@@ -73,6 +73,7 @@ def build(world: World) -> FastAPI:
         "campaign": _campaign(),
         "lead_capture": _capture(),
     }
+    app.include_router(_leads(world), prefix="/sales")
     for service, routes in parts.items():
         app.include_router(routes, prefix=f"/{service}")
 
@@ -138,6 +139,12 @@ def _sales(world: World) -> APIRouter:
         until, outcome = body.get("until"), body.get("outcome")
         found = _found(world.alerts, key)
         return world.change(found, status=states[action], snoozed_until=until, outcome=outcome)
+
+    return routes
+
+
+def _leads(world: World) -> APIRouter:
+    routes = APIRouter(prefix="/v1")
 
     @routes.get("/leads")
     async def leads(q: str = "", status: str | None = None, owner: str | None = None) -> Json:

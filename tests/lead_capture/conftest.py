@@ -24,7 +24,8 @@ from sqlalchemy import make_url
 from common.auth import generate_keys, mint
 from common.envelope import Envelope, decode
 from heed.platform.ports import free_ports
-from heed.platform.testing import PostgresAdmin
+from heed.platform.testing import PostgresAdmin, run_apart
+from heed.platform.topics import create_topics, delete_topics
 
 _HOST = b"127.0.0.1"
 
@@ -220,28 +221,37 @@ def environment_of(database_url: str, kafka: str, prefix: str, public_key: str, 
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def proxy(kafka: str) -> Iterator[Proxy]:
-    """Between this module's service and the broker."""
+    """Between the service and the broker."""
     between = Proxy(kafka)
     yield between
     between.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def database_proxy(postgres: PostgresAdmin) -> Iterator[Proxy]:
-    """Between this module's service and the database server."""
+    """Between the service and the database server."""
     url = make_url(postgres.url)
     between = Proxy(f"{url.host}:{url.port}")
     yield between
     between.stop()
 
 
-@pytest.fixture(scope="module")
-def capture(
-    postgres: PostgresAdmin, kafka: str, proxy: Proxy, database_proxy: Proxy, topic_prefix: str
+@pytest.fixture(scope="session")
+def own_topics(kafka: str) -> Iterator[str]:
+    """The prefix of topics that nobody else writes to."""
+    prefix = f"test-{secrets.token_hex(6)}"
+    run_apart(lambda: create_topics(kafka, prefix))
+    yield prefix
+    run_apart(lambda: delete_topics(kafka, prefix))
+
+
+@pytest.fixture(scope="session")
+def running(
+    postgres: PostgresAdmin, kafka: str, proxy: Proxy, database_proxy: Proxy, own_topics: str
 ) -> Iterator[Capture]:
-    """A running service with a database of its own."""
+    """The service, with topics and a database of its own."""
     database_url, port = postgres.create_database(), free_ports(1)[0]
     between = make_url(database_url).set(host="127.0.0.1", port=database_proxy.port)
     private, public = generate_keys()
@@ -251,17 +261,22 @@ def capture(
         "LEAD_CAPTURE_RATE_LIMIT_PUBLIC": "2500",
         "HEED_INSTANCE": secrets.token_hex(4),
     }
-    environment = environment_of(
-        between.render_as_string(hide_password=False), proxy.address, topic_prefix, public, **more
-    )
+    address = between.render_as_string(hide_password=False)
+    environment = environment_of(address, proxy.address, own_topics, public, **more)
     subprocess.run([sys.executable, "-m", "common.migrate", "lead_capture"], env=environment, check=True)
     admin = {"Authorization": f"Bearer {token}"}
-    service = Capture(f"http://127.0.0.1:{port}", admin, kafka, topic_prefix, environment)
+    service = Capture(f"http://127.0.0.1:{port}", admin, kafka, own_topics, environment)
     try:
-        service.mark()
         service.start()
-        service.wait_direct()
         yield service
     finally:
         service.stop()
         postgres.drop_database(database_url)
+
+
+@pytest.fixture(scope="module")
+def capture(running: Capture) -> Capture:
+    """The running service; a module sees what is on the bus since its own beginning."""
+    running.wait_direct()
+    running.mark()
+    return running

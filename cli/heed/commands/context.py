@@ -3,9 +3,9 @@
 import os
 from datetime import timedelta
 
-from common.auth import mint
 from rich.console import Console
 
+from common.auth import mint
 from heed.client import ApiClient
 from heed.platform.errors import PlatformError
 from heed.platform.installation import Installation

@@ -40,7 +40,7 @@ class Progress:
 
 
 def install_command(
-    tests: Annotated[bool, typer.Option(help="Also what the tests need: a browser.")] = False,
+    tests: Annotated[bool, typer.Option(help="Also what only the tests need: a browser, promtool.")] = False,
 ) -> None:
     """Install what is needed besides Python packages: programs, Kafka, the console's assets."""
     install(Progress().tell, for_tests=tests)
@@ -107,16 +107,18 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _welcome(stack: Stack, access: Access | None, seconds: float) -> None:
-    console.print(f"Heed is up after {seconds:.1f} s. Ctrl-C stops it.", style="green")
     if access is None:
-        console.print(f"Console    {stack.url('console')}", markup=False)
-        console.print("Make a sign-in with: heed user add EMAIL --name NAME --role admin")
-        console.print("Make a source's write key with: heed key add NAME")
-        return
-    lines = access.lines() | {"Also in": str(stack.installation.layout.demo_env)}
+        lines = {
+            "Console": stack.url("console"),
+            "Sign in": "make one with: .venv/bin/heed user add EMAIL --name NAME --role admin",
+            "Write key": "make one with: .venv/bin/heed key add NAME",
+        }
+    else:
+        lines = access.lines() | {"Also in": str(stack.installation.layout.demo_env)}
     for label, value in lines.items():
         console.print(f"[bold]{label:<10}[/bold] ", end="")
         console.print(value, markup=False)
+    console.print(f"Heed is up after {seconds:.1f} s. Ctrl-C stops it.", style="green")
 
 
 def _state(ref: ProcessRef, url: str | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from heed.platform.errors import PlatformError
+from heed.platform.kafka import archive_classes
 from heed.platform.layout import PROJECT, default_layout
 
 # Program → Debian package.
@@ -16,7 +17,9 @@ PACKAGES = {
     "node": "nodejs",
     "npm": "npm",
     "chromium": "chromium",
+    "promtool": "prometheus",
 }
+TEST_PROGRAMS = ("chromium", "promtool")
 CONSOLE = PROJECT / "services" / "console"
 
 Tell = Callable[[str], None]
@@ -41,14 +44,15 @@ def ensure_programs(names: Sequence[str], tell: Tell) -> None:
 
 
 def install(tell: Tell, *, for_tests: bool = False) -> None:
-    """Install what `heed run` needs and is not there yet; `for_tests` adds the browser. Raises PlatformError."""
+    """Install what is missing for `heed run`, and for the tests where asked. Raises PlatformError."""
     layout = default_layout()
     pom = layout.kafka_config / "pom.xml"
-    ensure_programs(["java", *(["chromium"] if for_tests else [])], tell)
+    ensure_programs(["java", *(TEST_PROGRAMS if for_tests else [])], tell)
     if not jars_are_current(layout.kafka_lib, pom):
         ensure_programs(["mvn"], tell)
         tell("fetching Apache Kafka")
         install_jars(layout.kafka_lib, pom)
+        archive_classes(layout.kafka_lib, layout.kafka_config)
     if not assets_are_current():
         ensure_programs(["node", "npm"], tell)
         tell("fetching the console's assets")
@@ -61,7 +65,7 @@ def install_jars(lib: Path, pom: Path) -> None:
     if jars_are_current(lib, pom):
         return
     lib.mkdir(parents=True, exist_ok=True)
-    for old in lib.glob("*.jar"):
+    for old in (*lib.glob("*.jar"), *lib.glob("*.jsa*")):
         old.unlink()
     _run(["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={lib}"], PROJECT, {})
     (lib / "pom.xml").write_bytes(pom.read_bytes())

@@ -3,9 +3,9 @@
 from pathlib import Path
 from secrets import token_urlsafe
 
-from common.auth import generate_keys
 from pydantic import BaseModel, Field
 
+from common.auth import generate_keys
 from heed.platform.errors import PlatformError
 from heed.platform.layout import write_private
 from heed.platform.settings import SERVICES

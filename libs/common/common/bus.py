@@ -13,6 +13,7 @@ from common.envelope import Headers
 from common.failures import TransientError
 
 _ABANDON_SECONDS = 0.2
+_STOP_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class KafkaPublisher:
             "acks": "all",
             "linger_ms": linger_ms,
             "request_timeout_ms": request_timeout_ms,
-            "max_request_size": 2 * 1024 * 1024,
+            # The largest record of a topic, and room for what a dead letter adds to it.
+            "max_request_size": 4 * 1024 * 1024,
         }
         self._timeout = request_timeout_ms / 1000
         self._producer: AIOKafkaProducer | None = None
@@ -80,7 +82,7 @@ class KafkaPublisher:
                 await producer.start()
         except (KafkaError, OSError, TimeoutError) as error:
             await producer.stop()
-            raise TransientError(f"bus: {error}") from error
+            raise TransientError(f"bus: {str(error) or 'no answer in time'}") from error
         return producer
 
     async def publish(self, messages: Sequence[Message]) -> None:
@@ -104,7 +106,7 @@ class KafkaPublisher:
         if producer is None:
             return
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(min(self._timeout, _STOP_SECONDS)):
                 await producer.flush()
             await producer.stop()
         except TimeoutError:

@@ -25,7 +25,9 @@ class Notifications:
     async def wait(self, at_most: float) -> None:
         """Returns at the next notification since the last `wait`, or after `at_most` seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), at_most)
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the wake.
+            async with asyncio.timeout(at_most):
+                await self._woken.wait()
         self._woken.clear()
 
     async def __aenter__(self) -> Self:

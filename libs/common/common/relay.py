@@ -62,7 +62,9 @@ class Relay:
                 continue
             if moved < _BATCH:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
+                    # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the wake.
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self._wake.wait()
 
     async def drain_once(self) -> int:
         """One transaction: lock slices, publish their oldest rows, await every ack, delete. Returns how many."""

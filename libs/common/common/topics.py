@@ -19,11 +19,13 @@ class Topic:
 
 
 _FOR_EVER = {"retention.ms": "-1", "max.message.bytes": "2097152"}
+# A record of the largest size, and the headers that say where it came from.
+_LARGER = {**_FOR_EVER, "max.message.bytes": "4194304"}
 
 TOPICS = (
     Topic(CUSTOMER_FACTS, PARTITIONS, _FOR_EVER),
     Topic(TRIGGERS, PARTITIONS, _FOR_EVER),
     Topic(TRAINING_EXAMPLES, 1, _FOR_EVER),
     Topic(MODELS, 1, _FOR_EVER),
-    Topic(DEAD_LETTERS, 1, _FOR_EVER),
+    Topic(DEAD_LETTERS, 1, _LARGER),
 )

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from common.envelope import Envelope, new_fact
-from common.telemetry import current_traceparent
 from pydantic import BaseModel, ConfigDict
 
+from common.envelope import Envelope, new_fact
+from common.telemetry import current_traceparent
 from ticketing.models import TicketRow
 
 SOURCE = "/heed/ticketing"

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 
-from common.consumer import Handler
-from common.envelope import Envelope
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.consumer import Handler
+from common.envelope import Envelope
 from ticketing import events
 from ticketing.service import Desk
 
 
 def handlers(desk: Desk) -> Mapping[str, Handler]:
+    """What ticketing does about the facts it takes, by their type."""
+
     async def contact_merged(session: AsyncSession, envelope: Envelope) -> None:
         merged = events.ContactMerged.model_validate(envelope.data)
         await desk.merge(session, merged.losing, merged.surviving)

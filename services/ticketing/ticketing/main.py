@@ -2,17 +2,16 @@
 
 from common import topics
 from common.application import Application
-from common.clock import SystemClock
-
+from common.clock import Clock, SystemClock
 from ticketing.api import router
 from ticketing.handlers import handlers
 from ticketing.service import Desk
 from ticketing.settings import Settings
 
 
-def build(settings: Settings) -> Application:
+def build(settings: Settings, clock: Clock | None = None) -> Application:
     app = Application("ticketing", settings)
-    desk = Desk(SystemClock(), settings.topic(topics.CUSTOMER_FACTS))
+    desk = Desk(clock or SystemClock(), settings.topic(topics.CUSTOMER_FACTS))
     app.http.include_router(router(desk))
     app.consume((topics.CUSTOMER_FACTS,), handlers(desk))
 
@@ -20,7 +19,12 @@ def build(settings: Settings) -> Application:
         async with app.database.transaction() as session:
             await desk.escalate_overdue(session)
 
+    async def clean() -> None:
+        async with app.database.transaction() as session:
+            await desk.forget_requests(session)
+
     app.every(settings.check_seconds, escalate)
+    app.every(settings.clean_seconds, clean)
     return app
 
 

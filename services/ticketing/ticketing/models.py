@@ -28,12 +28,10 @@ class TicketRow(Base):
     first_response_at: Mapped[datetime | None]
     resolved_at: Mapped[datetime | None]
     escalated: Mapped[bool] = mapped_column(server_default=text("false"))
-    replies: Mapped[list["ReplyRow"]] = relationship(order_by="ReplyRow.at", lazy="raise")
+    replies: Mapped[list["ReplyRow"]] = relationship(order_by="(ReplyRow.at, ReplyRow.id)", lazy="raise")
 
     __table_args__ = (
-        Index(
-            "tickets_first_due", "first_response_due", postgresql_where=text("first_response_due IS NOT NULL")
-        ),
+        Index("tickets_first_due", "first_response_due", postgresql_where=text("first_response_due IS NOT NULL")),
         Index("tickets_resolution_due", "resolution_due", postgresql_where=text("resolution_due IS NOT NULL")),
     )
 
@@ -48,3 +46,24 @@ class ReplyRow(Base):
     text: Mapped[str]
     internal: Mapped[bool]
     at: Mapped[datetime]
+
+
+class MergedCustomerRow(Base):
+    """A key that lives on under another; `surviving` is never itself a losing key."""
+
+    __tablename__ = "merged_customers"
+
+    losing: Mapped[str] = mapped_column(primary_key=True)
+    surviving: Mapped[str] = mapped_column(index=True)
+
+
+class AnsweredRequestRow(Base):
+    """A request that named itself, and the ticket it was about: the same again is answered, not done."""
+
+    __tablename__ = "answered_requests"
+
+    caller: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes]
+    ticket_id: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(index=True)

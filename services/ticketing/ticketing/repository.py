@@ -1,16 +1,27 @@
 """Every SQL statement of ticketing."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from common.paging import Page, after, page
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from common.paging import Page, after, page
 from ticketing.domain import Priority, Status, Ticket
-from ticketing.models import ReplyRow, TicketRow
+from ticketing.models import AnsweredRequestRow, MergedCustomerRow, ReplyRow, TicketRow
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which tickets a list shows; None does not restrict."""
+
+    status: Status | None = None
+    assignee: str | None = None
+    customer: str | None = None
+    text: str | None = None
 
 
 async def add(session: AsyncSession, row: TicketRow | ReplyRow) -> None:
@@ -21,36 +32,29 @@ async def add(session: AsyncSession, row: TicketRow | ReplyRow) -> None:
 async def find(session: AsyncSession, ticket_id: str) -> TicketRow | None:
     """The ticket with its replies."""
     query = select(TicketRow).where(TicketRow.id == ticket_id).options(selectinload(TicketRow.replies))
-    return (await session.execute(query)).scalar_one_or_none()
+    return (await session.execute(query.execution_options(populate_existing=True))).scalar_one_or_none()
 
 
 async def lock(session: AsyncSession, ticket_id: str) -> TicketRow | None:
     """The ticket, held until the transaction ends, so that its facts leave in the order of their commits."""
-    return (
-        await session.execute(select(TicketRow).where(TicketRow.id == ticket_id).with_for_update())
-    ).scalar_one_or_none()
+    query = select(TicketRow).where(TicketRow.id == ticket_id).with_for_update()
+    return (await session.execute(query)).scalar_one_or_none()
 
 
-async def search(
-    session: AsyncSession,
-    *,
-    status: Status | None,
-    assignee: str | None,
-    customer: str | None,
-    text: str | None,
-    limit: int,
-    cursor: str | None,
-) -> Page[TicketRow]:
-    """Newest first."""
+async def search(session: AsyncSession, wanted: Filter, limit: int, cursor: str | None) -> Page[TicketRow]:
+    """Newest first. The text is looked for in subjects; a number finds the ticket of that number too."""
     query = select(TicketRow).order_by(TicketRow.created_at.desc(), TicketRow.id.desc())
-    if status:
-        query = query.where(TicketRow.status == status)
-    if assignee:
-        query = query.where(TicketRow.assignee_id == assignee)
-    if customer:
-        query = query.where(TicketRow.customer == customer)
-    if text:
-        query = query.where(TicketRow.subject.icontains(text, autoescape=True))
+    if wanted.status:
+        query = query.where(TicketRow.status == wanted.status)
+    if wanted.assignee:
+        query = query.where(TicketRow.assignee_id == wanted.assignee)
+    if wanted.customer:
+        query = query.where(TicketRow.customer == await surviving(session, wanted.customer))
+    if wanted.text:
+        in_subject = TicketRow.subject.icontains(wanted.text, autoescape=True)
+        number = wanted.text.removeprefix("#")
+        is_number = number.isascii() and number.isdigit() and len(number) < 10
+        query = query.where(or_(in_subject, TicketRow.number == int(number)) if is_number else in_subject)
     query = after(query, cursor, TicketRow.created_at, TicketRow.id)
     rows = (await session.execute(query.limit(limit + 1))).scalars().all()
     return page(rows, limit, lambda row: (row.created_at, row.id))
@@ -63,8 +67,42 @@ async def overdue(session: AsyncSession, now: datetime, limit: int = 100) -> Seq
     return (await session.execute(query.with_for_update(skip_locked=True))).scalars().all()
 
 
-async def move_customer(session: AsyncSession, losing: str, surviving: str) -> None:
-    await session.execute(update(TicketRow).where(TicketRow.customer == losing).values(customer=surviving))
+async def hold_customers(session: AsyncSession, *customers: str) -> None:
+    """Until the transaction ends nobody merges, or opens a ticket of, one of these customers."""
+    for customer in sorted(set(customers)):
+        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(customer, 0))))
+
+
+async def surviving(session: AsyncSession, customer: str) -> str:
+    """The key this customer lives on under; its own when it was never merged."""
+    query = select(MergedCustomerRow.surviving).where(MergedCustomerRow.losing == customer)
+    return (await session.execute(query)).scalar_one_or_none() or customer
+
+
+async def move_customer(session: AsyncSession, losing: str, to: str) -> None:
+    """Everything of `losing` belongs to `to` from now on, also what was merged into `losing` before."""
+    await session.execute(update(TicketRow).where(TicketRow.customer == losing).values(customer=to))
+    merged = update(MergedCustomerRow).where(MergedCustomerRow.surviving == losing)
+    await session.execute(merged.values(surviving=to))
+    known = insert(MergedCustomerRow).values(losing=losing, surviving=to)
+    await session.execute(known.on_conflict_do_update(index_elements=["losing"], set_={"surviving": to}))
+
+
+async def claim(session: AsyncSession, row: AnsweredRequestRow) -> AnsweredRequestRow | None:
+    """Notes that this request is being answered; the earlier note when there is one.
+
+    Waits while another transaction answers the same request.
+    """
+    values = {column.name: getattr(row, column.name) for column in AnsweredRequestRow.__table__.columns}
+    noted = insert(AnsweredRequestRow).values(values).on_conflict_do_nothing().returning(AnsweredRequestRow.key)
+    if (await session.execute(noted)).scalar_one_or_none() is not None:
+        return None
+    return await session.get_one(AnsweredRequestRow, (row.caller, row.key))
+
+
+async def forget_requests(session: AsyncSession, before: datetime) -> None:
+    """Drops the notes of requests that nobody repeats any more."""
+    await session.execute(delete(AnsweredRequestRow).where(AnsweredRequestRow.created_at < before))
 
 
 def to_domain(row: TicketRow) -> Ticket:

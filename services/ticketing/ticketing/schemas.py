@@ -36,6 +36,12 @@ class NewReply(Strict):
     author: Literal["agent", "customer"] = "agent"
     internal: bool = False
 
+    @model_validator(mode="after")
+    def customers_keep_no_notes(self) -> "NewReply":
+        if self.internal and self.author == "customer":
+            raise ValueError("an internal note is an agent's")
+        return self
+
 
 class Person(Strict):
     id: Line

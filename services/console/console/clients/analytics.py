@@ -1,0 +1,138 @@
+"""The analytics service: profiles, live scores, models, the runtime."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from console.clients.base import Answer, Money, Upstream
+
+
+class Reason(Answer):
+    code: str = ""
+    text: str
+    weight: float | None = None
+
+
+class Measure(Answer):
+    value: float | None = None
+    unit: str | None = None
+    text: str = ""
+
+
+class PastOrder(Answer):
+    at: datetime
+    total: str
+    currency: str = ""
+
+
+class Step(Answer):
+    code: str = ""
+    text: str
+
+
+class Evidence(Answer):
+    enough: bool = True
+    text: str = ""
+
+
+class Score(Answer):
+    kind: str
+    label: str
+    value: float | None = None
+    level: str = "unknown"
+    evidence: Evidence = Field(default_factory=Evidence)
+    reasons: list[Reason] = Field(default_factory=list)
+    computed_at: datetime | None = None
+    model_version: str | None = None
+
+
+class Trigger(Answer):
+    trigger: str = ""
+    kind: str
+    direction: str = "bad"
+    severity: str = "medium"
+    sentence: str
+    expected: Measure | None = None
+    observed: Measure | None = None
+    event_ids: list[str] = Field(default_factory=list)
+    opened_at: datetime | None = None
+    time: datetime | None = None
+    recent_orders: list[PastOrder] = Field(default_factory=list)
+
+
+class Band(Answer):
+    """Usual spend: amounts are decimal strings."""
+
+    amount: str
+    low: str | None = None
+    high: str | None = None
+    currency: str = ""
+
+
+class Window(Answer):
+    at: datetime
+    low: datetime | None = None
+    high: datetime | None = None
+
+
+class Profile(Answer):
+    customer: str
+    orders: int = 0
+    returns: int = 0
+    spend: list[Money] = Field(default_factory=list)
+    first_order_at: datetime | None = None
+    last_order_at: datetime | None = None
+    mean_gap_days: float | None = None
+    usual_spend: Band | None = None
+    expected_next: Window | None = None
+    scores: list[Score] = Field(default_factory=list)
+    open_triggers: list[Trigger] = Field(default_factory=list)
+
+
+class CalibrationBin(Answer):
+    predicted: float
+    observed: float
+    count: int
+
+
+class Model(Answer):
+    model: str
+    version: str | int
+    adopted_at: datetime | None = None
+    examples: int = 0
+    auc: float | None = None
+    brier: float | None = None
+    log_loss: float | None = None
+    calibration: list[CalibrationBin] = Field(default_factory=list)
+
+
+class Models(Answer):
+    items: list[Model]
+
+
+class Partition(Answer):
+    partition: int
+    next_offset: int | None = None
+    lag: int | None = None
+    event_time: datetime | None = None
+    customers: int | None = None
+
+
+class Runtime(Answer):
+    """What one process owns."""
+
+    owner: str | None = None
+    partitions: list[Partition]
+
+
+class AnalyticsClient(Upstream):
+    label = "Analytics"
+
+    async def profile(self, customer: str) -> Profile:
+        return await self._get(f"/v1/customers/{customer}", Profile)
+
+    async def models(self) -> Models:
+        return await self._get("/v1/models", Models)
+
+    async def runtime(self) -> Runtime:
+        return await self._get("/v1/runtime", Runtime)

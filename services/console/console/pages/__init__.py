@@ -1,0 +1,23 @@
+"""The pages, one module a screen."""
+
+from fastapi import APIRouter
+
+from console.pages import (
+    alerts,
+    contacts,
+    customer,
+    journeys,
+    leads,
+    live,
+    preferences,
+    sign_in,
+    system,
+    tickets,
+)
+
+
+def router() -> APIRouter:
+    routes = APIRouter(include_in_schema=False)
+    for screen in (sign_in, live, alerts, customer, contacts, leads, tickets, journeys, system, preferences):
+        routes.include_router(screen.routes)
+    return routes

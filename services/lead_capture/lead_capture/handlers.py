@@ -1,0 +1,30 @@
+"""Facts of contact → the alias table: which customer key an identifier's key stands for."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.consumer import Handler
+from common.envelope import Envelope
+from lead_capture import repository
+from lead_capture.domain.identity import KINDS, customer_key
+from lead_capture.events import CONTACT_CREATED, CONTACT_MERGED, CONTACT_UPDATED, ContactKnown, ContactMerged
+
+
+async def contact_known(session: AsyncSession, envelope: Envelope) -> None:
+    """All identifiers of a contact lead to it."""
+    contact = ContactKnown.model_validate(envelope.data)
+    keys = [customer_key(kind, value) for kind in KINDS for value in contact.identifiers.get(kind, ()) if value]
+    await repository.point(session, [*keys, contact.contact], contact.contact)
+
+
+async def contact_merged(session: AsyncSession, envelope: Envelope) -> None:
+    """What led to the losing contact leads to the surviving one."""
+    merged = ContactMerged.model_validate(envelope.data)
+    await repository.repoint(session, merged.losing, merged.surviving)
+    await repository.point(session, [merged.losing], merged.surviving)
+
+
+HANDLERS: dict[str, Handler] = {
+    CONTACT_CREATED: contact_known,
+    CONTACT_UPDATED: contact_known,
+    CONTACT_MERGED: contact_merged,
+}
