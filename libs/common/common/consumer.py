@@ -24,6 +24,7 @@ _BACKOFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _STUCK_SECONDS = 60.0
 _MAX_RECORDS = 500
 _COMMIT_SECONDS = 5.0
+_IDLE_COMMIT_SECONDS = 5.0
 _STOP_SECONDS = 3.0
 
 
@@ -62,6 +63,7 @@ class Consumer:
         self._stuck_seconds = stuck_seconds
         self._paused: dict[TopicPartition, _Pause] = {}
         self._taken: dict[TopicPartition, int] = {}
+        self._committed_at: dict[TopicPartition, float] = {}
         self._moved_at = time.monotonic()
 
     async def run(self) -> None:
@@ -127,7 +129,7 @@ class Consumer:
         self._taken.setdefault(partition, records[0].offset)
         try:
             with metrics.CONSUMER_BATCH.labels(self._subscription.group).time():
-                await self._processor.apply(records)
+                wanted = await self._processor.apply(records)
         except TransientError as error:
             self._put_back(consumer, partition, records[0].offset, error)
             return
@@ -135,12 +137,18 @@ class Consumer:
         self._moved_at = time.monotonic()
         if partition in consumer.assignment():
             self._taken[partition] = records[-1].offset + 1
-            await self._commit(consumer, partition, records[-1].offset + 1)
+            if wanted or self._commit_is_due(partition):
+                await self._commit(consumer, partition, records[-1].offset + 1)
+
+    def _commit_is_due(self, partition: TopicPartition) -> bool:
+        """Records that nobody wanted may be read again; their offsets are committed only now and then."""
+        return time.monotonic() - self._committed_at.get(partition, 0.0) > _IDLE_COMMIT_SECONDS
 
     async def _commit(self, consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
                 await consumer.commit({partition: offset})
+            self._committed_at[partition] = time.monotonic()
         except (KafkaError, TimeoutError) as error:
             # Moved away or broker gone: the next owner sees the batch again and the inbox collapses it.
             log.warning("offset not committed", partition=partition.partition, error=repr(error))
@@ -169,6 +177,7 @@ class Consumer:
         for partition in partitions:
             self._paused.pop(partition, None)
             self._taken.pop(partition, None)
+            self._committed_at.pop(partition, None)
             with contextlib.suppress(KeyError):
                 metrics.CONSUMER_LAG.remove(self._subscription.group, partition.topic, str(partition.partition))
 
@@ -222,6 +231,9 @@ async def _bus_answers(consumer: AIOKafkaConsumer) -> bool:
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:
     """A clean goodbye where the broker answers; otherwise a few seconds have to be enough."""
+    # aiokafka lets no static member leave, so its partitions would wait for the session to end.
+    if consumer._coordinator is not None:
+        consumer._coordinator._group_instance_id = None
     try:
         async with asyncio.timeout(_STOP_SECONDS):
             await consumer.stop()

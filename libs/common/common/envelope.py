@@ -17,6 +17,7 @@ from common.ids import new_id
 
 Headers = list[tuple[str, bytes]]
 
+_MAX_ID = 255
 _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_specversion", "ce_time")
 
 
@@ -153,6 +154,8 @@ def _decode_headers(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
     missing = [name for name in _REQUIRED if not attributes.get(name)]
     if missing:
         raise InvalidError(f"missing header {', '.join(missing)}")
+    if len(attributes["ce_id"]) > _MAX_ID:
+        raise InvalidError(f"ce_id is longer than {_MAX_ID} characters")
     if attributes["ce_specversion"] != "1.0":
         raise InvalidError(f"unknown specversion {attributes['ce_specversion']!r}")
     return attributes

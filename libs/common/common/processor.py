@@ -70,8 +70,8 @@ class Processor:
         metrics.DEAD_LETTERS.labels(subscription.group)
         metrics.CONSUMER_RETRIES.labels(subscription.group)
 
-    async def apply(self, records: Sequence[Record]) -> None:
-        """All records of a batch, in order. Returns when every effect and every dead letter is durable.
+    async def apply(self, records: Sequence[Record]) -> int:
+        """All records of a batch, in order. Returns how many were wanted, once every effect and dead letter is durable.
 
         Raises TransientError (apply the batch again later), TooManyDeadLettersError, and whatever a handler
         raises that has no name here.
@@ -80,9 +80,10 @@ class Processor:
         try:
             await self._handle([envelope for _, envelope in wanted])
         except (InvalidError, ValidationError):
-            refused += await self._one_by_one(wanted)
+            refused += await self._by_halves(wanted)
         # The last step, so that a batch that is put back does not bury twice.
         await self._bury(records, refused)
+        return len(wanted) + len(refused)
 
     def _decode(self, records: Sequence[Record]) -> tuple[list[tuple[Record, Envelope]], Refused]:
         wanted: list[tuple[Record, Envelope]] = []
@@ -118,17 +119,26 @@ class Processor:
         self._count("applied", len(fresh))
         self._count("repeated", len(envelopes) - len(fresh))
 
-    async def _one_by_one(self, wanted: Sequence[tuple[Record, Envelope]]) -> Refused:
-        """Something in the batch is invalid: find it without holding up the rest."""
+    async def _by_halves(self, wanted: Sequence[tuple[Record, Envelope]]) -> Refused:
+        """Something in here is invalid: find it in few transactions, without holding up the rest."""
+        if len(wanted) == 1:
+            return await self._alone(*wanted[0])
         refused: Refused = []
-        for record, envelope in wanted:
+        for half in (wanted[: len(wanted) // 2], wanted[len(wanted) // 2 :]):
             try:
-                await self._handle([envelope])
-            except InvalidError as error:
-                refused.append((record, error.reason))
-            except ValidationError as error:
-                refused.append((record, f"not as promised: {error.errors(include_input=False, include_url=False)[:3]}"))
+                await self._handle([envelope for _, envelope in half])
+            except (InvalidError, ValidationError):
+                refused += await self._by_halves(half)
         return refused
+
+    async def _alone(self, record: Record, envelope: Envelope) -> Refused:
+        try:
+            await self._handle([envelope])
+        except InvalidError as error:
+            return [(record, error.reason)]
+        except ValidationError as error:
+            return [(record, f"not as promised: {error.errors(include_input=False, include_url=False)[:3]}")]
+        return []
 
     async def _bury(self, records: Sequence[Record], refused: Refused) -> None:
         bad = {record.offset for record, _ in refused}

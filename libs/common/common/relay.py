@@ -1,22 +1,22 @@
 """Moves committed outbox rows to the bus, in order per key, at least once."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 
-import asyncpg
 import structlog
-from sqlalchemy import Row, delete, select, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common import metrics
 from common.bus import Message, Publisher
 from common.database import Database
 from common.failures import TransientError
+from common.notifications import Notifications
 from common.outbox import CHANNEL, OUTBOX, SLICES
 
 log = structlog.get_logger()
 
+_DELETE = text("DELETE FROM outbox WHERE position = ANY(:positions)")
 _LOCK_CLASS = 0x48454544  # spells HEED; the advisory locks of relays
 _BATCH = 1_000
 _POLL_SECONDS = 1.0
@@ -35,22 +35,15 @@ class Relay:
         self._database = database
         self._publisher = publisher
         self._on_published = on_published
-        self._wake = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled. Survives the broker's and the database's absence."""
-        listening = asyncio.create_task(self._listen())
-        try:
-            await self._forever()
-        finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+        async with Notifications(self._database, CHANNEL) as emitted:
+            await self._forever(emitted)
 
-    async def _forever(self) -> None:
+    async def _forever(self, emitted: Notifications) -> None:
         failures = 0
         while True:
-            self._wake.clear()
             try:
                 moved = await self.drain_once()
                 failures = 0
@@ -61,10 +54,7 @@ class Relay:
                 await asyncio.sleep(pause)
                 continue
             if moved < _BATCH:
-                with contextlib.suppress(TimeoutError):
-                    # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the wake.
-                    async with asyncio.timeout(_POLL_SECONDS):
-                        await self._wake.wait()
+                await emitted.wait(_POLL_SECONDS)
 
     async def drain_once(self) -> int:
         """One transaction: lock slices, publish their oldest rows, await every ack, delete. Returns how many."""
@@ -76,27 +66,9 @@ class Relay:
                 if self._on_published:
                     self._on_published(messages)
                 positions = [row.position for row in rows]
-                await session.execute(delete(OUTBOX).where(OUTBOX.c.position.in_(positions)))
+                await session.execute(_DELETE, {"positions": positions})
                 metrics.RELAY_PUBLISHED.inc(len(rows))
         return len(rows)
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                connection = await self._database.connect()
-                try:
-                    await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
-                    await _until_closed(connection)
-                finally:
-                    await connection.close(timeout=1)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-                await asyncio.sleep(_POLL_SECONDS)
-
-
-async def _until_closed(connection: asyncpg.Connection) -> None:
-    closed = asyncio.Event()
-    connection.add_termination_listener(lambda _: closed.set())
-    await closed.wait()
 
 
 async def _oldest(session: AsyncSession) -> Sequence[Row]:  # type: ignore[type-arg]
