@@ -138,7 +138,8 @@ def _sales(world: World) -> APIRouter:
         states = {"acknowledge": "acknowledged", "snooze": "snoozed", "resolve": "resolved", "reopen": "open"}
         until, outcome = body.get("until"), body.get("outcome")
         found = _found(world.alerts, key)
-        return world.change(found, status=states[action], snoozed_until=until, outcome=outcome)
+        changed = world.change(found, status=states[action], snoozed_until=until, outcome=outcome)
+        return changed | {"seq": found["seq"]}  # as in sales, its new place in the stream comes after the answer
 
     return routes
 

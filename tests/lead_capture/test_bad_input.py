@@ -185,6 +185,18 @@ def test_a_bad_event_is_set_aside_and_the_others_pass(capture: Any, bad: Any, re
     assert set_aside == bad or "larger" in reason
 
 
+def test_an_event_too_deep_to_be_kept_is_named_all_the_same(capture: Any) -> None:
+    key = capture.add_key("server", "abyss")
+    deepest = b'{"type": "page", "userId": "u", "properties": {"a": ' + b"[" * 900 + b"]" * 900 + b"}}"
+    large = b'{"type": "page", "userId": "u", "name": "' + b"x" * 600_000 + b'"}'
+    assert post(capture, key, "/v1/batch", b'{"batch": [' + deepest + b"]}").status_code == 200
+    assert post(capture, key, "/v1/batch", b'{"batch": [' + deepest + b"," + large + b"]}").status_code == 413
+    assert post(capture, key, "/v1/batch", b'{"batch": 17, "a": "' + b"x" * 600_000 + b'"}').status_code in (400, 413)
+    [(reason, event)] = capture.dead_letters("abyss")
+    assert "nested" in reason
+    assert event is None
+
+
 def test_segment_routes_parse_whatever_the_label_says(capture: Any) -> None:
     key = capture.add_key("server", "labels")
     for number, kind in enumerate(["text/plain", "application/x-www-form-urlencoded", "", "text/plain;charset=UTF-8"]):

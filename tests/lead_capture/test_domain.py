@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lead_capture.domain import (
@@ -242,6 +242,7 @@ fields = [
 ]
 
 
+@settings(max_examples=60)
 @given(st.dictionaries(st.sampled_from([*fields, "groupId", "previousId", "name"]), json))
 def test_no_event_breaks_the_rules(event: dict[str, object]) -> None:
     for kind in ("track", "identify", "group", "alias", "page"):
