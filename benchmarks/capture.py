@@ -1,46 +1,49 @@
 """lead_capture: single POSTs with durable acknowledgement against a bare ASGI app, and batches in events a second.
 
-    .venv/bin/python benchmarks/capture.py [--seconds 5] [--connections 128]
+    .venv/bin/python -m benchmarks.capture [--seconds 5] [--connections 64]
 
 One worker each, the load generator in a process of its own, all on this machine. Uses the broker and database of
 HEED_TEST_KAFKA and HEED_TEST_POSTGRES_URL where set, else starts its own.
 """
 
 import argparse
-import asyncio
 import contextlib
 import os
-import secrets
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing import get_context
-from pathlib import Path
+from typing import Any
 
-import httptools
 import httpx
 import orjson
-import psutil
-import uvloop
-from common.auth import generate_keys, mint
-from heed.platform.install import install_jars
-from heed.platform.kafka import Kafka
-from heed.platform.ports import free_ports
-from heed.platform.postgres import Postgres
-from heed.platform.testing import PostgresAdmin, run_apart
-from heed.platform.topics import create_topics, delete_topics
 
-ROOT = Path(__file__).parents[1]
+from benchmarks import report, servers
+from benchmarks.closedloop import Measured, load
+from benchmarks.cpu import cpu_seconds
+from benchmarks.rows import Row
+from benchmarks.shop import post
+from common.auth import generate_keys, mint
+from heed.platform.layout import PROJECT
+from heed.platform.ports import free_ports
+from heed.platform.testing import PostgresAdmin
+
+SECONDS, CONNECTIONS = 5.0, 64
+BATCH_CONNECTIONS = 4
+SHARE_OF_BARE, BATCH_EVENTS = 0.3, 15_000
 EVENTS_PER_BATCH = 1_000
 CUSTOMERS = 20_000
+_UP_SECONDS = 60.0
+
+Object = dict[str, Any]
+Make = Callable[[int], Object]
 
 
-async def bare(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+async def bare(scope: Object, receive: Callable[[], Any], send: Callable[[MutableMapping[str, Any]], Any]) -> None:
     """What uvicorn alone can do: the body read, 202 answered."""
     if scope["type"] != "http":
         return
@@ -50,75 +53,65 @@ async def bare(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
     await send({"type": "http.response.body", "body": b"{}"})
 
 
-class Client(asyncio.Protocol):
-    """One connection: the next request goes out when the answer to the last is complete."""
-
-    def __init__(self, requests: list[bytes], offset: int, tally: dict[int, int], latencies: list[float]) -> None:
-        self._requests, self._next = requests, offset
-        self._tally, self._latencies = tally, latencies
-        self._parser = httptools.HttpResponseParser(self)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._send()
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_message_complete(self) -> None:
-        status = self._parser.get_status_code()
-        self._tally[status] = self._tally.get(status, 0) + 1
-        self._latencies.append(time.perf_counter() - self._sent)
-        self._send()
-
-    def _send(self) -> None:
-        self._next = (self._next + 1) % len(self._requests)
-        self._sent = time.perf_counter()
-        self._transport.write(self._requests[self._next])  # type: ignore[attr-defined]
+def run(seconds: float = SECONDS, connections: int = CONNECTIONS) -> list[Row]:
+    """Each kind of POST right after the bare app, so that a busier minute hits both."""
+    rows: list[Row] = []
+    with servers.servers() as (kafka, admin), _capture(kafka, admin) as (server, key), _bare() as plain:
+        bench = Bench(server, seconds)
+        for path, make in (("/v1/track", track), ("/v1/leads", lead), ("/v1/orders", order)):
+            requests = singles(path, key, make)
+            rows += bench.singles(f"POST {path}", plain, requests, connections)
+        rows += bench.batches(batches(key))
+    return rows
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Of a closed loop, its first half second left out. Latencies in ms."""
+class Server:
+    """A process that listens."""
 
-    requests: int
-    per_second: float
-    answers: dict[int, int]
-    p50: float
-    p99: float
+    port: int
+    pid: int
 
 
-def load(port: int, requests: list[bytes], connections: int, seconds: float) -> Measured:
-    """Posts these requests round and round."""
+class Bench:
+    """Loads servers from a process apart."""
 
-    async def run() -> Measured:
-        tally: dict[int, int] = {}
-        latencies: list[float] = []
-        loop = asyncio.get_running_loop()
-        for number in range(connections):
-            offset = number * len(requests) // connections
-            await loop.create_connection(lambda o=offset: Client(requests, o, tally, latencies), "127.0.0.1", port)
-        await asyncio.sleep(0.5)
-        tally.clear()
-        latencies.clear()
-        started = time.perf_counter()
-        await asyncio.sleep(seconds)
-        answered, ordered = sum(tally.values()), sorted(latencies)
-        rate = answered / (time.perf_counter() - started)
-        p50, p99 = ordered[len(ordered) // 2] * 1e3, ordered[len(ordered) * 99 // 100] * 1e3
-        return Measured(answered, rate, dict(tally), p50, p99)
+    def __init__(self, server: Server, seconds: float) -> None:
+        self._server, self._seconds = server, seconds
+        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
-    return uvloop.run(run())
+    def singles(self, name: str, plain: Server, requests: list[bytes], connections: int) -> list[Row]:
+        bare, _ = self._load(plain, requests, connections)
+        got, cost = self._load(self._server, requests, connections)
+        return [
+            Row("bare uvicorn answering 202", bare.per_second, "requests/s"),
+            Row(name, got.per_second, "requests/s"),
+            Row.at_least(f"{name} / bare", got.per_second / bare.per_second, "×", SHARE_OF_BARE),
+            Row(f"{name}, p50", got.p50, "ms"),
+            Row(f"{name}, p99", got.p99, "ms"),
+            Row(f"{name}, processor time of the service", cost * 1e6, "µs"),
+            Row.at_most(f"{name}, not answered with 2xx", got.failed, "", 0),
+        ]
+
+    def batches(self, requests: list[bytes]) -> list[Row]:
+        name = "POST /v1/batch, events of 300 bytes"
+        got, cost = self._load(self._server, requests, BATCH_CONNECTIONS)
+        return [
+            Row.at_least(name, got.per_second * EVENTS_PER_BATCH, "events/s", BATCH_EVENTS),
+            Row(f"{name}, processor time of the service", cost / EVENTS_PER_BATCH * 1e6, "µs per event"),
+            Row.at_most(f"{name}, not answered with 2xx", got.failed, "", 0),
+        ]
+
+    def _load(self, server: Server, requests: list[bytes], connections: int) -> tuple[Measured, float]:
+        """What was measured, and the processor seconds that the server spent on each request."""
+        before = cpu_seconds(server.pid)
+        got = self._pool.submit(load, server.port, requests, connections, self._seconds).result()
+        return got, (cpu_seconds(server.pid) - before) / max(1, got.answered)
 
 
-def request(path: str, key: str, body: bytes) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n"
-    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
-
-
-def event(number: int) -> dict[str, object]:
+def event(number: int) -> Object:
     """A page event of 300 bytes."""
-    core = {
+    core: Object = {
         "type": "page",
         "messageId": f"m-{number:012}",
         "userId": f"customer-{number % CUSTOMERS:06}",
@@ -127,150 +120,103 @@ def event(number: int) -> dict[str, object]:
         "properties": {"path": f"/products/{number % 977}", "title": "A fine product"},
         "context": {"page": {"url": f"https://shop.example/products/{number % 977}"}, "pad": ""},
     }
-    core["context"]["pad"] = "x" * (300 - len(orjson.dumps(core)))  # type: ignore[index]
+    core["context"]["pad"] = "x" * (300 - len(orjson.dumps(core)))
     return core
 
 
-def lead(number: int) -> dict[str, object]:
+def track(number: int) -> Object:
+    return {**event(number), "event": "Clicked"}
+
+
+def lead(number: int) -> Object:
     return {"email": f"customer{number % CUSTOMERS}@shop.example", "name": "Ada Byron", "message": "Please call " * 10}
 
 
-def order(number: int) -> dict[str, object]:
+def order(number: int) -> Object:
     items = [{"sku": f"sku-{n}", "quantity": n + 1, "unit_price": "4.25"} for n in range(3)]
     customer = {"user_id": f"customer-{number % CUSTOMERS:06}"}
     return {"order_id": f"o-{number}", "customer": customer, "currency": "GBP", "total": "25.50", "items": items}
 
 
-def singles(path: str, key: str, make) -> list[bytes]:  # type: ignore[no-untyped-def]
-    return [request(path, key, orjson.dumps(make(number))) for number in range(5_000)]
+def singles(path: str, key: str, make: Make) -> list[bytes]:
+    return [post(path, f"Bearer {key}", make(number)) for number in range(5_000)]
 
 
 def batches(key: str) -> list[bytes]:
-    def body(start: int) -> bytes:
-        return orjson.dumps({"batch": [event(start * EVENTS_PER_BATCH + n) for n in range(EVENTS_PER_BATCH)]})
+    def body(start: int) -> Object:
+        return {"batch": [event(start * EVENTS_PER_BATCH + n) for n in range(EVENTS_PER_BATCH)]}
 
-    return [request("/v1/batch", key, body(start)) for start in range(20)]
-
-
-@contextlib.contextmanager
-def platform() -> Iterator[tuple[str, PostgresAdmin]]:
-    """A broker and a database server."""
-    if "HEED_TEST_KAFKA" in os.environ:
-        yield os.environ["HEED_TEST_KAFKA"], PostgresAdmin(os.environ["HEED_TEST_POSTGRES_URL"])
-        return
-    config = ROOT / "deploy" / "local" / "kafka"
-    lib = ROOT / ".heed" / "kafka" / "lib"
-    install_jars(lib, config / "pom.xml")
-    with tempfile.TemporaryDirectory(prefix="heed-bench-") as name:
-        directory = Path(name)
-        directory.chmod(0o711)
-        kafka_port, postgres_port = free_ports(2)
-        node = Kafka(lib, config, directory / "kafka", directory / "kafka.log", kafka_port)
-        server = Postgres(directory / "postgres", directory / "postgres.log", postgres_port, secrets.token_hex(8))
-        with node.child(), server.child():
-            yield node.bootstrap, PostgresAdmin(server.url)
+    return [post("/v1/batch", f"Bearer {key}", body(start)) for start in range(20)]
 
 
 @contextlib.contextmanager
-def process(command: list[str], port: int, path: str, environment: dict[str, str]) -> Iterator[psutil.Process]:
+def _bare() -> Iterator[Server]:
+    port = free_ports(1)[0]
+    flags = ["--port", str(port), "--log-level", "error", "--no-access-log", "--lifespan", "off"]
+    with _process(["-m", "uvicorn", "benchmarks.capture:bare", *flags], port, "/", {}) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _capture(kafka: str, admin: PostgresAdmin) -> Iterator[tuple[Server, str]]:
+    """lead_capture with topics and a database of its own, and a server key."""
+    private, public = generate_keys()
+    port = free_ports(1)[0]
+    with servers.topics(kafka) as prefix, servers.database(admin) as database:
+        environment = {
+            "LEAD_CAPTURE_DATABASE_URL": database,
+            "LEAD_CAPTURE_PORT": str(port),
+            "KAFKA_BOOTSTRAP_SERVERS": kafka,
+            "HEED_TOPIC_PREFIX": prefix,
+            "HEED_TOKEN_PUBLIC_KEY": public,
+            "LEAD_CAPTURE_RATE_LIMIT_SERVER": "10000000",
+        }
+        migrate = [sys.executable, "-m", "common.migrate", "lead_capture"]
+        subprocess.run(migrate, env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL)
+        token = mint(private, "bench", "Bench", frozenset({"admin"}), timedelta(hours=1))
+        with _process(["-m", "lead_capture.main"], port, "/v1/leads", environment) as server:
+            yield server, _server_key(f"http://127.0.0.1:{port}", token)
+
+
+def _server_key(url: str, token: str) -> str:
+    """A new key, once facts go straight to the bus."""
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.post(f"{url}/v1/keys", json={"name": "bench", "kind": "server"}, headers=headers)
+    while httpx.get(f"{url}/v1/status", headers=headers).json()["mode"] != "direct":
+        time.sleep(0.1)
+    return str(answer.json()["key"])
+
+
+@contextlib.contextmanager
+def _process(command: list[str], port: int, path: str, environment: dict[str, str]) -> Iterator[Server]:
     """A server, from its first answer to its end."""
-    running = subprocess.Popen([sys.executable, *command], env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        [sys.executable, *command], cwd=PROJECT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL
+    )
     try:
-        for _ in range(400):
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.post(f"http://127.0.0.1:{port}{path}").status_code < 500:
-                    break
+        until = time.monotonic() + _UP_SECONDS
+        while not _answers(f"http://127.0.0.1:{port}{path}"):
+            if running.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"{' '.join(command)} does not answer")
             time.sleep(0.1)
-        yield psutil.Process(running.pid)
+        yield Server(port, running.pid)
     finally:
         running.terminate()
         running.wait(20)
 
 
-@contextlib.contextmanager
-def capture(kafka: str, admin: PostgresAdmin) -> Iterator[tuple[int, str, psutil.Process]]:
-    """lead_capture with topics and a database of its own: (port, server key, process)."""
-    prefix, port, database = f"bench-{secrets.token_hex(4)}", free_ports(1)[0], admin.create_database()
-    private, public = generate_keys()
-    environment = {
-        "LEAD_CAPTURE_DATABASE_URL": database,
-        "LEAD_CAPTURE_PORT": str(port),
-        "KAFKA_BOOTSTRAP_SERVERS": kafka,
-        "HEED_TOPIC_PREFIX": prefix,
-        "HEED_TOKEN_PUBLIC_KEY": public,
-        "LEAD_CAPTURE_RATE_LIMIT_SERVER": "10000000",
-    }
-    run_apart(lambda: create_topics(kafka, prefix))
-    migrate = [sys.executable, "-m", "common.migrate", "lead_capture"]
-    subprocess.run(migrate, env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL)
-    token = mint(private, "bench", "Bench", frozenset({"admin"}), timedelta(hours=1))
-    try:
-        with process(["-m", "lead_capture.main"], port, "/v1/leads", environment) as server:
-            url, headers = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {token}"}
-            body = {"name": "bench", "kind": "server"}
-            key = httpx.post(f"{url}/v1/keys", json=body, headers=headers).json()["key"]
-            while httpx.get(f"{url}/v1/status", headers=headers).json()["mode"] != "direct":
-                time.sleep(0.1)
-            yield port, key, server
-    finally:
-        admin.drop_database(database)
-        run_apart(lambda: delete_topics(kafka, prefix))
+def _answers(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.post(url).status_code < 500
+    return False
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
-    parser.add_argument("--connections", type=int, default=128, help="connections of the single POSTs")
-    options = parser.parse_args()
-    bench = Bench(options.seconds)
-    print(f"{'what':36} {'per second':>11} {'of bare':>8} {'CPU us':>8} {'p50 ms':>8} {'p99 ms':>8}  answers")
-    with platform() as (kafka, admin), capture(kafka, admin) as (port, key, server):
-        bare_port = free_ports(1)[0]
-        flags = ["--port", str(bare_port), "--log-level", "error", "--no-access-log", "--lifespan", "off"]
-        command = ["-m", "uvicorn", "--app-dir", str(ROOT / "benchmarks"), "capture:bare", *flags]
-        with process(command, bare_port, "/", {}) as bare_server:
-            rate = bench.row("bare uvicorn, 202", bare_server, bare_port, singles("/", key, event), options.connections)
-        for path, make in (("/v1/track", track), ("/v1/leads", lead), ("/v1/orders", order)):
-            bench.row(f"POST {path}", server, port, singles(path, key, make), options.connections, of=rate)
-        name = "POST /v1/batch, events of 300 bytes"
-        bench.row(name, server, port, batches(key), 4, unit=EVENTS_PER_BATCH)
-
-
-class Bench:
-    """Runs measurements in a process apart and prints a line for each."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-
-    def row(
-        self,
-        name: str,
-        server: psutil.Process,
-        port: int,
-        requests: list[bytes],
-        connections: int,
-        *,
-        of: float | None = None,
-        unit: int = 1,
-    ) -> float:
-        """Per second; "CPU us" is what the server's process spent on each, which a busy machine does not distort."""
-        before = _cpu(server)
-        got = self._pool.submit(load, port, requests, connections, self._seconds).result()
-        whole = got.requests * (self._seconds + 0.5) / self._seconds
-        cost = (_cpu(server) - before) / max(whole * unit, 1) * 1e6
-        rate, part = got.per_second * unit, f"{got.per_second / of:8.2f}" if of else " " * 8
-        print(f"{name:36} {rate:11,.0f} {part} {cost:8.1f} {got.p50:8.1f} {got.p99:8.1f}  {got.answers}", flush=True)
-        return rate
-
-
-def _cpu(server: psutil.Process) -> float:
-    times = server.cpu_times()
-    return times.user + times.system
-
-
-def track(number: int) -> dict[str, object]:
-    return {**event(number), "event": "Clicked"}
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each measurement")
+    parser.add_argument("--connections", type=int, default=CONNECTIONS, help="connections of the single POSTs")
+    given = parser.parse_args()
+    report.show("capture", run(given.seconds, given.connections))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """contact: facts a second from the bus to people and timelines, and how long a search among 100,000 people takes.
 
-    .venv/bin/python benchmarks/contacts.py [--facts 20000] [--people 100000]
+    .venv/bin/python -m benchmarks.contacts [--facts 20000] [--people 100000] [--rate 500] [--seconds 10]
 
 One process of the service, its relay and its own facts included. Uses the broker and database of HEED_TEST_KAFKA and
 HEED_TEST_POSTGRES_URL where set, else starts its own.
@@ -8,7 +8,6 @@ HEED_TEST_POSTGRES_URL where set, else starts its own.
 
 import argparse
 import asyncio
-import secrets
 import statistics
 import time
 from collections.abc import Iterator
@@ -16,11 +15,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from random import Random
+from typing import Any
 
-from capture import platform
 from sqlalchemy import text
 
-from common import metrics, topics
+from benchmarks import report, servers
+from benchmarks.rows import Row
+from common import topics
 from common.application import Application
 from common.bus import KafkaPublisher, Message
 from common.envelope import Envelope
@@ -29,9 +30,9 @@ from common.migrate import upgrade
 from contact.main import build
 from contact.search import search
 from contact.settings import Settings
-from heed.platform.testing import PostgresAdmin, run_apart
-from heed.platform.topics import create_topics, delete_topics
+from heed.platform.testing import PostgresAdmin
 
+FACTS, PEOPLE, RATE, SECONDS = 20_000, 100_000, 500, 10
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BATCH = 2_000
 TYPED = ("ada byron", "smith", "Jonson", "ann", "b", "example.com", "7946 0018", "u41", "analytcal")
@@ -52,7 +53,7 @@ def facts(count: int) -> Iterator[Envelope]:
         yield Envelope(type_, "/heed/lead_capture", key, body, moment, moment)
 
 
-def some_data(random: Random, number: int) -> tuple[str, dict[str, object]]:
+def some_data(random: Random, number: int) -> tuple[str, dict[str, Any]]:
     if random.random() < 0.15:
         items = [{"sku": f"A{n}", "name": "Heart", "quantity": 1, "unit_price": "5.00"} for n in range(4)]
         order = {"order_id": f"o{number}", "currency": "GBP", "total": "20.00", "items": items, "channel": "pos"}
@@ -80,7 +81,8 @@ def publish_apart(kafka: str, topic: str, count: int, per_second: int) -> None:
     asyncio.run(publish(kafka, topic, count, per_second))
 
 
-async def measure_steady(settings: Settings, per_second: int, seconds: int) -> None:
+async def steady(settings: Settings, per_second: int, seconds: int) -> list[Row]:
+    """What a steady rate of facts takes of a processor."""
     app, count = build(settings), per_second * seconds
     arguments = (settings.kafka_bootstrap_servers, settings.topic(topics.CUSTOMER_FACTS), count, per_second)
     async with app.http.router.lifespan_context(app.http):
@@ -91,22 +93,22 @@ async def measure_steady(settings: Settings, per_second: int, seconds: int) -> N
         await settled(app, count)
         took, busy = time.perf_counter() - started, time.process_time() - worked
         source.join()
-        batches = metrics.CONSUMER_BATCH.labels(settings.group("contact")).collect()[0].samples
-    applied = next(sample.value for sample in batches if sample.name.endswith("_count"))
-    print(f"{per_second:,} facts/s for {seconds} s: done after {took:.1f} s in {applied:,.0f} batches")
-    print(f"{busy / took:.0%} of a core")
+    return [Row(f"processor at {per_second:,} facts/s", 100 * busy / took, "% of a core")]
 
 
-async def measure_facts(settings: Settings, count: int) -> None:
+async def flood(settings: Settings, count: int) -> list[Row]:
+    """How fast facts that wait on the bus become people and lines."""
     await publish(settings.kafka_bootstrap_servers, settings.topic(topics.CUSTOMER_FACTS), count)
     app = build(settings)
     started, worked = time.perf_counter(), time.process_time()
     async with app.http.router.lifespan_context(app.http):
         await settled(app, count)
         took, busy = time.perf_counter() - started, time.process_time() - worked
-        lines, told, people = await counted(app)
-    print(f"{count:,} facts, {people:,} people, {told:,} facts told in turn: {took:.1f} s, {busy:.1f} s of one core")
-    print(f"{lines / took:,.0f} facts/s; {lines / busy:,.0f} facts per second of one core")
+        lines = await counted(app)
+    return [
+        Row("facts on the timeline, its own included", lines / took, "facts/s"),
+        Row("the same per second of its processor time", lines / busy, "facts/s"),
+    ]
 
 
 async def settled(app: Application, count: int) -> None:
@@ -120,15 +122,13 @@ async def settled(app: Application, count: int) -> None:
                 return
 
 
-async def counted(app: Application) -> tuple[int, int, int]:
+async def counted(app: Application) -> int:
     async with app.database.transaction() as session:
-        query = """SELECT count(*), count(*) FILTER (WHERE type LIKE 'heed.contact.%'),
-                          (SELECT count(*) FROM contacts) FROM timeline"""
-        lines, told, people = (await session.execute(text(query))).one()
-    return lines, told, people
+        return int((await session.execute(text("SELECT count(*) FROM timeline"))).scalar_one())
 
 
-async def measure_search(settings: Settings, count: int) -> None:
+async def searches(settings: Settings, count: int) -> list[Row]:
+    """How long a page of results takes."""
     app = build(settings)
     async with app.database.transaction() as session:
         await session.execute(
@@ -145,44 +145,44 @@ async def measure_search(settings: Settings, count: int) -> None:
             {"count": count},
         )
         await session.execute(text("ANALYZE contacts"))
+    rows = []
     for typed in TYPED:
         times = []
         for _ in range(5):
             async with app.database.transaction() as session:
                 started = time.perf_counter()
-                found = await search(session, typed, 20, None)
+                await search(session, typed, 20, None)
                 times.append((time.perf_counter() - started) * 1e3)
-        print(f"search {typed!r} among {count:,}: {statistics.median(times):.1f} ms, {len(found.items)} shown")
+        rows.append(Row(f"search for “{typed}” among {count:,}", statistics.median(times), "ms"))
     await app.database.close()
+    return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--facts", type=int, default=20_000)
-    parser.add_argument("--people", type=int, default=100_000)
-    parser.add_argument("--rate", type=int, default=500)
-    parser.add_argument("--seconds", type=int, default=10)
-    arguments = parser.parse_args()
-    with platform() as (kafka, admin):
-        with fresh(kafka, admin) as settings:
-            asyncio.run(measure_facts(settings, arguments.facts))
-            asyncio.run(measure_search(settings, arguments.people))
-        with fresh(kafka, admin) as settings:
-            asyncio.run(measure_steady(settings, arguments.rate, arguments.seconds))
+def run(facts: int = FACTS, people: int = PEOPLE, rate: int = RATE, seconds: int = SECONDS) -> list[Row]:
+    with servers.servers() as (kafka, admin):
+        with _settings(kafka, admin) as settings:
+            rows = [*asyncio.run(flood(settings, facts)), *asyncio.run(searches(settings, people))]
+        with _settings(kafka, admin) as settings:
+            return [*rows, *asyncio.run(steady(settings, rate, seconds))]
 
 
 @contextmanager
-def fresh(kafka: str, admin: PostgresAdmin) -> Iterator[Settings]:
+def _settings(kafka: str, admin: PostgresAdmin) -> Iterator[Settings]:
     """Topics and a database of its own."""
-    prefix, database = f"bench-{secrets.token_hex(4)}", admin.create_database()
-    settings = Settings(database_url=database, log_level="ERROR")
-    run_apart(lambda: create_topics(kafka, prefix))
-    try:
+    with servers.topics(kafka) as prefix, servers.database(admin) as database:
         upgrade("contact", database)
+        settings = Settings(database_url=database, log_level="ERROR")
         yield settings.model_copy(update={"kafka_bootstrap_servers": kafka, "topic_prefix": prefix})
-    finally:
-        admin.drop_database(database)
-        run_apart(lambda: delete_topics(kafka, prefix))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--facts", type=int, default=FACTS)
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument("--rate", type=int, default=RATE, help="facts a second of the steady run")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="length of the steady run")
+    given = parser.parse_args()
+    report.show("contacts", run(given.facts, given.people, given.rate, given.seconds))
 
 
 if __name__ == "__main__":

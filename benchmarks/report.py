@@ -54,5 +54,5 @@ def _processor() -> str:
 
 def _section(rows: Sequence[Row], command: str, took: float) -> str:
     about = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {took:.0f} s, `{command}`, {machine()}."
-    lines = [" | ".join(_HEAD), "---|--:|---|--:|---", *(" | ".join(row.cells()) for row in rows)]
-    return "\n".join([about, "", *(f"| {line} |" for line in lines)])
+    lines = [f"| {' | '.join(cells)} |" for cells in (_HEAD, *(row.cells() for row in rows))]
+    return "\n".join([about, "", lines[0], "|---|--:|---|--:|---|", *lines[1:]])

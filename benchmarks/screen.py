@@ -36,6 +36,12 @@ class Screen:
             self._moved.clear()
             await self._moved.wait()
 
+    async def first(self) -> None:
+        """Returns once there is any alert."""
+        while not self.arrived:
+            self._moved.clear()
+            await self._moved.wait()
+
     async def watch(self, url: str, token: str) -> None:
         """Until cancelled. A stream that ends is an error: nothing ends it during a measurement."""
         headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}

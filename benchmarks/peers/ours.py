@@ -109,7 +109,8 @@ async def main(bootstrap: str, topic: str, alerts_topic: str, url: str) -> None:
 
 async def _last_commit(database: Database) -> None:
     connection = await database.connect()
-    while await connection.fetchval("SELECT coalesce(sum(next_offset), 0) FROM tasks") < w.EVENTS:
+    # What is committed has to be asked for.
+    while await connection.fetchval("SELECT coalesce(sum(next_offset), 0) FROM tasks") < w.EVENTS:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     await connection.close()
 

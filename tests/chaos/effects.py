@@ -136,8 +136,9 @@ def _alerts(plan: Plan, effects: Effects, people: dict[str, str]) -> Iterator[st
     if spend != Counter(people[email_of(customer)] for customer in plan.surprised):
         yield f"{len(plan.surprised)} surprises, spend alerts for {len(spend)} customers ({sum(spend.values())} in all)"
     silent = Counter(a["customer"]["id"] for a in alerts if a["kind"] == "purchase_silence")
-    if silent != Counter(people[email_of(customer)] for customer in plan.quiet):
-        yield f"{len(plan.quiet)} fell silent, silence alerts for {len(silent)} ({sum(silent.values())} in all)"
+    quiet = {people[email_of(customer)] for customer in plan.quiet}
+    if not silent or silent.keys() - quiet or max(silent.values()) > 1:
+        yield f"{len(quiet)} fell silent, silence alerts for {len(silent)} ({sum(silent.values())} in all)"
 
 
 def _mails(effects: Effects) -> Iterator[str]:

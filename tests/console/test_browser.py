@@ -23,7 +23,6 @@ ARGUMENTS = (
 AXE = Path(__file__).parents[2] / "services" / "console" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = {
     "alerts": "/alerts",
-    "all alerts": "/alerts?status=all",
     "no alerts": "/alerts?status=snoozed&owner=me",
     "customer": f"/customers/{shop.key(0)}",
     "contacts": "/contacts",

@@ -75,6 +75,7 @@ async def test_what_is_not_there_is_a_page_too(visitor: httpx.AsyncClient) -> No
         page = await visitor.get(path)
         assert page.status_code == 404, path
         assert "There is nothing here" in page.text
+        assert "<html" not in (await visitor.get(path, headers={"HX-Request": "true"})).text
     assert (await visitor.get("/customers/..%2f..%2fv1%2fmodels")).status_code in (404, 422)
 
 

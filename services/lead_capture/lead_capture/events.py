@@ -97,7 +97,14 @@ def dead_letter(topic: str, group: str, source: str, event: object, reason: str)
         ("heed-source", source.encode()),
         _JSON,
     ]
-    return Message(topic, "", orjson.dumps(event)[:_MAX_BURIED], headers)
+    return Message(topic, "", _as_far_as_possible(event), headers)
+
+
+def _as_far_as_possible(event: object) -> bytes:
+    try:
+        return orjson.dumps(event)[:_MAX_BURIED]
+    except orjson.JSONEncodeError:
+        return b"null"  # nested too deeply even for that; the reason says so
 
 
 class ContactKnown(BaseModel):

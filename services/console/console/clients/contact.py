@@ -73,7 +73,7 @@ class ContactClient(Upstream):
         return await self._get(f"/v1/contacts/{contact_id}", Contact)
 
     async def timeline(
-        self, contact_id: str, kind: str | None = None, cursor: str | None = None, limit: int = 60
+        self, contact_id: str, kind: str | None = None, cursor: str | None = None, limit: int = 40
     ) -> Timeline:
         path = f"/v1/contacts/{contact_id}/timeline"
         return await self._get(path, Timeline, kind=kind, cursor=cursor, limit=limit)

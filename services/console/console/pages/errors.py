@@ -86,6 +86,8 @@ def _page(request: Request, status: int, title: str | None = None, advice: str |
         "advice": advice or known_advice,
         "request_id": request.scope.get("heed.request_id", ""),
     }
-    response = HTMLResponse(site.templates.get_template("error.html").render(values, **shown), status)
+    # A piece of a page is answered with a piece, so that no page ends up within a page.
+    template = "error_piece.html" if "hx-request" in request.headers else "error.html"
+    response = HTMLResponse(site.templates.get_template(template).render(values, **shown), status)
     secure(response.headers, request.scope["heed.nonce"])  # the page of an unexpected error passes no middleware
     return response

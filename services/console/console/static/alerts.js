@@ -126,7 +126,7 @@ async function putBack(id) {
     seen.set(id, data.seq ?? 0);
     const old = rowOf(id);
     const row = made(data.html);
-    if (old && !old.classList.contains("leaving")) exchange(old, row);
+    if (old) exchange(old, row);
     else back.get(id)?.(row);
     offer("Undone", null);
   }

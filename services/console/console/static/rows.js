@@ -3,7 +3,7 @@
 import { refreshTimes } from "./time.js";
 
 export const panel = document.querySelector("[data-alerts]");
-export const rowOf = (id) => panel.querySelector(`[data-id="${CSS.escape(id)}"]`);
+export const rowOf = (id) => panel.querySelector(`[data-id="${CSS.escape(id)}"]:not(.leaving)`);
 export const rows = () => [...panel.querySelectorAll(".alert:not(.leaving)")];
 
 export function made(html) {

@@ -3,6 +3,7 @@
 import time
 from functools import cache
 
+import orjson
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,7 +18,7 @@ from lead_capture.domain.segment import KINDS, order_type
 from lead_capture.hot.answers import Answer, Pairs, send_answer, send_empty
 from lead_capture.hot.call import Call
 from lead_capture.hot.credentials import allow_in_the_open, presented_key
-from lead_capture.hot.intake import Desk, size_of
+from lead_capture.hot.intake import Desk
 from lead_capture.hot.leads import post_lead
 from lead_capture.hot.orders import post_order
 from lead_capture.hot.touchpoints import post_events
@@ -169,8 +170,13 @@ def _measured(method: str, path: str, status: int) -> tuple[Counter, Histogram]:
 def _allow_one_large_order(document: object, limit: int) -> None:
     """A batch may be past its limit by one large order. Raises Problem 413."""
     events = document.get("batch") if isinstance(document, dict) else None
-    orders = [e for e in events or () if isinstance(e, dict) and order_type(e)]
-    if size_of(document) - max(map(size_of, orders), default=0) > limit:
+    orders = [e for e in events if isinstance(e, dict) and order_type(e)] if isinstance(events, list) else []
+    try:
+        allowed = limit + max((len(orjson.dumps(order)) for order in orders), default=0)
+        too_large = len(orjson.dumps(document)) > allowed
+    except orjson.JSONEncodeError:  # nested too deeply to be an order
+        too_large = True
+    if too_large:
         raise Problem(413, f"A batch is at most {limit} bytes, one large order left aside.")
 
 

@@ -7,7 +7,6 @@ from functools import cache, cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
-import orjson
 from prometheus_client import Counter
 from pydantic import BaseModel, ValidationError
 
@@ -159,8 +158,3 @@ def _uuid(text: str) -> str:
         return str(UUID(text))
     except ValueError:
         raise Problem(422, "Heed-Import must be the id of an import.") from None
-
-
-def size_of(event: object) -> int:
-    """Bytes of JSON."""
-    return len(orjson.dumps(event))

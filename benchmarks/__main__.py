@@ -1,0 +1,41 @@
+"""All benchmarks, or those named: prints their tables and keeps them in benchmarks/README.md.
+
+.venv/bin/python -m benchmarks [capture] [contacts] [engines] [latency] [startup]
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from benchmarks import capture, contacts, engines, latency, report, startup
+from benchmarks.rows import Row
+
+BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "capture": capture.run,
+    "contacts": contacts.run,
+    "engines": engines.run,
+    "latency": latency.run,
+    "startup": startup.run,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="all, when none is named")
+    names = parser.parse_args(arguments).names or list(BENCHMARKS)
+    held = [_run(name) for name in names]
+    return 0 if all(held) else 1
+
+
+def _run(name: str) -> bool:
+    """Whether everything that was asked of it holds."""
+    began = time.monotonic()
+    rows = BENCHMARKS[name]()
+    report.show(name, rows)
+    report.keep(name, rows, f".venv/bin/python -m benchmarks {name}", time.monotonic() - began)
+    return all(row.holds is not False for row in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
