@@ -6,6 +6,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv || echo .heed/uv/bin/uv)
 PYTHON ?= python3
 CODE := libs services cli tests benchmarks
+PACKAGES := common lead_capture contact campaign sales ticketing analytics console heed
 
 .PHONY: help
 help: ## List targets and settings
@@ -58,7 +59,8 @@ test: install-dev ## All tests, on a Kafka and a PostgreSQL of their own
 lint: install-dev ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
-	$(BIN)/mypy $(CODE)
+	$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+	$(BIN)/mypy --explicit-package-bases tests benchmarks
 	$(BIN)/lint-imports
 
 .PHONY: format

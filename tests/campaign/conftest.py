@@ -108,7 +108,7 @@ class Sink:
         elif answer.startswith("250"):
             content = envelope.content
             assert isinstance(content, bytes)
-            self.taken.append(email.message_from_bytes(content, policy=policy.default))  # type: ignore[arg-type]
+            self.taken.append(email.message_from_bytes(content, policy=policy.default))
         return answer
 
 

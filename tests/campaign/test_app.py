@@ -67,7 +67,7 @@ class Running:
     async def person(self) -> str:
         """A contact who agreed to e-mail."""
         customer = entity_key("c", "email", f"{secrets.token_hex(8)}@example.com")
-        contact = {"contact": customer, "name": "Ada Byron", "email": f"{customer}@example.com"}
+        contact: dict[str, Any] = {"contact": customer, "name": "Ada Byron", "email": f"{customer}@example.com"}
         contact |= {"identifiers": {}, "consent": {"email": True}, "traits": {}}
         await self.tell("customer-facts", "heed.contact.created.v1", customer, contact)
         return customer

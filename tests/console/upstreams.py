@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from tests.console import shop
+from tests.console import machinery, shop
 
 Json = dict[str, Any]
 SERVICES = ("lead_capture", "contact", "campaign", "sales", "ticketing", "analytics")
@@ -215,11 +215,11 @@ def _analytics() -> APIRouter:
 
     @routes.get("/models")
     async def models() -> Json:
-        return {"items": shop.models()}
+        return {"items": machinery.models()}
 
     @routes.get("/runtime")
     async def runtime() -> Json:
-        return {"owner": "analytics-0", "partitions": shop.partitions()}
+        return {"owner": "analytics-0", "partitions": machinery.partitions()}
 
     return routes
 
@@ -274,11 +274,11 @@ def _campaign() -> APIRouter:
 
     @routes.get("/journeys")
     async def journeys() -> Json:
-        return {"items": shop.journeys()}
+        return {"items": machinery.journeys()}
 
     @routes.get("/messages")
     async def messages(contact: str | None = None, limit: int = 50) -> Json:
-        wanted = [message for message in shop.messages() if contact in (None, message["contact"])]
+        wanted = [message for message in machinery.messages() if contact in (None, message["contact"])]
         return _page(wanted, limit, None)
 
     return routes

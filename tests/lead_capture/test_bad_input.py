@@ -19,7 +19,8 @@ def key(capture: Any) -> str:
 
 def post(capture: Any, key: str, path: str, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
     sent = {"authorization": f"Bearer {key}", **JSON, **(headers or {})}
-    return capture.http.post(f"{capture.url}{path}", content=body, headers=sent, timeout=30)
+    answer: httpx.Response = capture.http.post(f"{capture.url}{path}", content=body, headers=sent, timeout=30)
+    return answer
 
 
 def lead(**fields: Any) -> bytes:

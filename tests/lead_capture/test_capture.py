@@ -198,7 +198,8 @@ def test_a_repeat_in_flight_is_409_and_one_fact(capture: Any) -> None:
     headers = bearer(key, idempotency_key="k1")
 
     def post(_: int) -> httpx.Response:
-        return capture.http.post(f"{capture.url}/v1/leads", json=LEAD, headers=headers, timeout=30)
+        answer: httpx.Response = capture.http.post(f"{capture.url}/v1/leads", json=LEAD, headers=headers, timeout=30)
+        return answer
 
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(post, range(20)))

@@ -14,7 +14,8 @@ LEAD = {"email": "ada@example.com"}
 
 def form(capture: Any, key: str, origin: str | None = None, **fields: str) -> httpx.Response:
     headers = {"origin": origin} if origin else {}
-    return capture.http.post(f"{capture.url}/v1/leads?writeKey={key}", data=fields, headers=headers)
+    answer: httpx.Response = capture.http.post(f"{capture.url}/v1/leads?writeKey={key}", data=fields, headers=headers)
+    return answer
 
 
 def test_keys_are_shown_once_and_listed_without_their_secret(capture: Any) -> None:
@@ -161,7 +162,8 @@ def test_too_much_at_once_is_429_with_the_time_to_wait(capture: Any) -> None:
     batch = {"batch": [{"type": "page", "anonymousId": "a"}] * 2_500}
 
     def post(_: int) -> httpx.Response:
-        return capture.http.post(f"{capture.url}/v1/batch", json=batch, headers=headers, timeout=60)
+        answer: httpx.Response = capture.http.post(f"{capture.url}/v1/batch", json=batch, headers=headers, timeout=60)
+        return answer
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(post, range(4)))

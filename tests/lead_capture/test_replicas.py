@@ -37,7 +37,10 @@ def told(capture: Any, partition: int) -> list[str]:
 
 def post(replica: Any, key: str, number: int) -> httpx.Response:
     body = {"userId": "u", "event": "Counted", "properties": {"number": number}}
-    return replica.http.post(f"{replica.url}/v1/track", json=body, headers={"authorization": f"Bearer {key}"})
+    answer: httpx.Response = replica.http.post(
+        f"{replica.url}/v1/track", json=body, headers={"authorization": f"Bearer {key}"}
+    )
+    return answer
 
 
 def test_one_ticks_and_the_other_takes_over(capture: Any, second: Any) -> None:

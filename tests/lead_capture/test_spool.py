@@ -14,7 +14,8 @@ CUSTOMERS = 5
 def post(capture: Any, key: str, customer: int, number: int) -> httpx.Response:
     body = {"userId": f"customer-{customer}", "event": "Counted", "properties": {"number": number}}
     headers = {"authorization": f"Bearer {key}"}
-    return capture.http.post(f"{capture.url}/v1/track", json=body, headers=headers, timeout=30)
+    answer: httpx.Response = capture.http.post(f"{capture.url}/v1/track", json=body, headers=headers, timeout=30)
+    return answer
 
 
 def ticks(capture: Any) -> list[tuple[int, str]]:

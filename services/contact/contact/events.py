@@ -22,9 +22,7 @@ ORDER = "heed.order.placed.v1"
 RETURN = "heed.order.returned.v1"
 
 # Facts that are no part of a customer's story.
-UNTOLD = frozenset(
-    {"heed.clock.ticked.v1", "heed.import.ended.v1", "heed.model.adopted.v1", "heed.profile.merged.v1"}
-)
+UNTOLD = frozenset({"heed.clock.ticked.v1", "heed.import.ended.v1", "heed.model.adopted.v1", "heed.profile.merged.v1"})
 
 
 class View(BaseModel):
