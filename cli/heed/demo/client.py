@@ -117,7 +117,7 @@ def identify(person: Person, at: datetime) -> dict[str, Any]:
         "anonymousId": f"browser-{person.user_id}",
         "messageId": f"demo-identify-{person.user_id}",
         "timestamp": rfc3339(at),
-        "traits": {"name": person.name, "email": person.email, "emailConsent": True},
+        "traits": {"name": person.name, "email": person.email, "consent": {"email": True}},
     }
 
 

@@ -51,8 +51,8 @@ def explain(profile: Profile, population: Population, now: float) -> Finding:
         direction="bad",
         severity="high" if profile.open_tickets >= 2 else "medium",
         score=1 - tail,
-        sentence=f"{count} tickets in three weeks; usually {expected:.1f}.{waiting}",
-        expected=Reading(round(expected, 2), "tickets", f"{expected:.1f} tickets in three weeks"),
+        sentence=f"{count} tickets in three weeks; usually {_usual(expected)}.{waiting}",
+        expected=Reading(round(expected, 2), "tickets", f"{_usual(expected)} in three weeks"),
         observed=Reading(round(recent, 2), "tickets", f"about {count} tickets in three weeks"),
         reasons=(Reason("rate", f"{profile.tickets_total} tickets in all, {count} of them just now.", 1.0),),
         step=("help", "Read the open tickets, then call before they write again"),
@@ -64,10 +64,14 @@ def standing(profile: Profile, world: World, now: float) -> Standing:
     recent = profile.tickets.read(now, HALF_LIFE)
     expected = _expected(profile, world.population, now)
     level = Level.ALARM if alarmed(profile, world.population, now) else Level.WATCH if recent >= 1.5 else Level.OK
-    text = f"{recent:.1f} tickets lately; {expected:.1f} would be usual."
+    text = f"{recent:.1f} tickets lately; usually {_usual(expected)}."
     value = 1 - _tail(recent, expected) if recent else 0.0
     evidence = f"{profile.tickets_total} tickets so far"
     return Standing(Kind.SUPPORT_LOAD, "Support load", value, level, True, evidence, (Reason("rate", text, 1.0),), now)
+
+
+def _usual(expected: float) -> str:
+    return f"about {expected:.1f}" if expected >= 0.5 else "hardly any"
 
 
 def _expected(profile: Profile, population: Population, now: float) -> float:
