@@ -16,8 +16,8 @@ from heed.platform.settings import SERVICES, RunSettings
 
 # Whoever calls another service's API signs tokens for it.
 SIGNERS = ("console",)
-# A journey waits days; who looks at a demo does not: a week passes in ten minutes.
-DEMO_WAIT_SCALE = "0.001"
+# A journey waits days; who looks at a demo does not: a week passes in three minutes.
+DEMO_WAIT_SCALE = "0.0003"
 
 
 @dataclass(frozen=True)
