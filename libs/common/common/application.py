@@ -53,8 +53,13 @@ class Application:
         self.every(5.0, self._measure_outbox)
         self.every(3600.0, self._clean_inbox)
 
-    def consume(self, topic_names: tuple[str, ...], handlers: Mapping[str, Handler]) -> None:
-        """Takes the types named by `handlers`, one by one, from these topics (`topics.CUSTOMER_FACTS`, …)."""
+    def consume(
+        self, topic_names: tuple[str, ...], handlers: Mapping[str, Handler], *, linger_seconds: float = 0.0
+    ) -> None:
+        """Takes the types named by `handlers`, one by one, from these topics (`topics.CUSTOMER_FACTS`, …).
+
+        `linger_seconds` as in `Subscription`: worth giving where most of a topic is nobody's business here.
+        """
         self.subscribe(
             Subscription(
                 group=self.settings.group(self.name),
@@ -63,6 +68,7 @@ class Application:
                 types=frozenset(handlers),
                 # Two consumers of one process must not take each other's place in the group.
                 instance=f"{self.name}-{self.settings.instance}-{'-'.join(topic_names)}",
+                linger_seconds=linger_seconds,
             )
         )
 

@@ -33,6 +33,9 @@ log = structlog.get_logger()
 Decoder = Callable[[Record], Event | None]
 
 _POLL_RECORDS = 4_000
+# Records that come one by one are taken some at a time: each take costs a fetch, a look-up and a turn of the loop.
+_FEW_RECORDS = 200
+_GATHER_SECONDS = 0.01
 _STUCK_SECONDS = 60.0
 _SESSION_TIMEOUT_MS = 8_000
 
@@ -178,6 +181,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
                     await self._written()
                 if self._is_due():
                     await self._checkpoint()
+            if 0 < sum(map(len, batches.values())) < _FEW_RECORDS:
+                await asyncio.sleep(_GATHER_SECONDS)
 
     async def _take(self, batches: dict[TopicPartition, list[ConsumerRecord]]) -> None:
         batches = {tp: records for tp, records in batches.items() if self._continues(tp, records[0].offset)}

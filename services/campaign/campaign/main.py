@@ -35,6 +35,7 @@ def build(settings: Settings) -> Application:
             handle=handlers.handler(enrolments, Contacts(enrolments), responses),
             types=handlers.TYPES,
             instance=f"campaign-{settings.instance}",
+            linger_seconds=0.2,
         )
     )
     app.background("courier", courier(settings, app.database, composer, enrolments).run)

@@ -21,7 +21,7 @@ def build(settings: Settings) -> Application:
             handle=directory.take,
             ignored=UNTOLD,
             instance=f"contact-{settings.instance}",
-            linger_seconds=0.2,
+            linger_seconds=0.5,
         )
     )
     return app

@@ -23,7 +23,8 @@ def build(settings: Settings) -> Application:
     # The stream's path would be taken for an alert's id otherwise.
     for routes in (stream.router(feed), api.alert_router(alerts), api.lead_router(leads), api.owner_router()):
         app.http.include_router(routes)
-    app.consume((topics.CUSTOMER_FACTS,), fact_handlers(leads, Customers(alerts, leads)))
+    facts_taken = fact_handlers(leads, Customers(alerts, leads))
+    app.consume((topics.CUSTOMER_FACTS,), facts_taken, linger_seconds=0.2)
     # A consumer of its own, so that an import's flood of facts does not hold up an alert.
     app.consume((topics.TRIGGERS,), trigger_handlers(alerts))
     app.background("sequencer", Sequencer(app.database).run)

@@ -13,7 +13,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Application:
     app = Application("ticketing", settings)
     desk = Desk(clock or SystemClock(), settings.topic(topics.CUSTOMER_FACTS))
     app.http.include_router(router(desk))
-    app.consume((topics.CUSTOMER_FACTS,), handlers(desk))
+    app.consume((topics.CUSTOMER_FACTS,), handlers(desk), linger_seconds=0.5)
 
     async def escalate() -> None:
         async with app.database.transaction() as session:
