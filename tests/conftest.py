@@ -76,9 +76,9 @@ def database_url(postgres: PostgresAdmin) -> Iterator[str]:
     postgres.drop_database(url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def topic_prefix(kafka: str) -> Iterator[str]:
-    """A prefix unique to this test session, under which all topics exist; deleted afterwards."""
+    """A prefix unique to this test module, under which all topics exist; deleted afterwards."""
     prefix = f"test-{secrets.token_hex(6)}"
     run_apart(lambda: create_topics(kafka, prefix))
     yield prefix

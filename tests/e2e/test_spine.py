@@ -9,9 +9,10 @@ import httpx
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
+from common.keys import entity_key
 from heed.platform.stack import Stack
 from heed.provision import Access
-from tests.chaos.ledger import Client, history, moment
+from tests.chaos.ledger import Client, email_of, history, moment
 
 ARGS = [
     "--no-sandbox",
@@ -20,7 +21,7 @@ ARGS = [
     "--disable-component-update",
     "--no-first-run",
 ]
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 
 
 @pytest.fixture
@@ -123,10 +124,7 @@ async def test_history_alerts_nobody(stack: Stack, access: Access, shop: httpx.A
     await client.import_history(events)
     await client.close()
 
-    people = await _until(
-        stack, access, "contact", "/v1/contacts?q=customer77@example.com", lambda found: found["items"]
-    )
-    key = people[0]["id"]
+    key = entity_key("c", "email", email_of(77))
     profile = await _until(stack, access, "analytics", f"/v1/customers/{key}", lambda c: c["orders"] == 8 and c)
     assert profile["open_triggers"] == []
     alerts = await _until(stack, access, "sales", "/v1/alerts?status=all", lambda found: [found])

@@ -88,7 +88,8 @@ async def facts(kafka: str, topic_prefix: str) -> AsyncIterator[Facts]:
             for records in (await consumer.getmany(timeout_ms=100)).values():
                 for record in records:
                     fact = decode(record.key, record.headers, record.value)
-                    seen.setdefault(fact.id, fact)
+                    if fact.source == "/heed/ticketing":
+                        seen.setdefault(fact.id, fact)
         return list(seen.values())
 
     yield wait
