@@ -24,10 +24,11 @@ import httpx
 
 from benchmarks import report, servers
 from benchmarks.cpu import Meter
+from benchmarks.histogram import Histogram
 from benchmarks.openloop import Answers, fire
 from benchmarks.rows import Row, percentile
 from benchmarks.screen import Screen, watching
-from benchmarks.shop import Access, Day, history, key_of, surprised
+from benchmarks.shop import Access, Day, earlier_tickets, history, key_of, surprised
 from heed.platform.install import install
 from heed.platform.stack import Stack
 from heed.platform.testing import own_stack
@@ -53,6 +54,7 @@ class Run:
     answers: Answers
     screen: Screen
     cpu: Mapping[str, float]
+    freshness: Histogram
 
 
 def run(rate: int = RATE, seconds: int = SECONDS, warm_up: int = WARM_UP) -> list[Row]:
@@ -61,8 +63,7 @@ def run(rate: int = RATE, seconds: int = SECONDS, warm_up: int = WARM_UP) -> lis
     day = Day(rate, seconds, warm_up, datetime.now(UTC))
     with servers.directory() as home, own_stack(home / "heed") as stack, _sender() as sender:
         access = _access(stack)
-        _import(stack, access, day)
-        _wait_quiet(stack)
+        prepare(stack, access, day)
         return rows(asyncio.run(_measure(stack, access, day, sender)))
 
 
@@ -84,6 +85,8 @@ def rows(done: Run) -> list[Row]:
         Row.at_most("alerts that never came", len(expected) - len(shown), "", 0),
         Row("alerts of other customers", others, ""),
         *_sending(done),
+        Row("accepted to trigger on the bus, p50, at most", done.freshness.bound(0.5) * 1e3, "ms"),
+        Row("accepted to trigger on the bus, p99, at most", done.freshness.bound(0.99) * 1e3, "ms"),
         Row("alert made by sales, p50", percentile(made, 0.5) * 1e3, "ms"),
         Row("alert made by sales, p99", percentile(made, 0.99) * 1e3, "ms"),
         *(Row(f"processor: {name}", 100 * spent / done.day.seconds, "% of a core") for name, spent in done.cpu.items()),
@@ -121,6 +124,23 @@ def _access(stack: Stack) -> Access:
     given = provision(stack, stack.url("console"))
     ports = [urlsplit(stack.url(service)).port or 80 for service in ("lead_capture", "ticketing")]
     return Access(ports[0], ports[1], given.write_key, given.server_key, given.api_token)
+
+
+def prepare(stack: Stack, access: Access, day: Day) -> None:
+    """The customers' past; returns when all of it has settled."""
+    _import(stack, access, day)
+    _wait_quiet(stack)
+    asyncio.run(_open_tickets(stack, access, day))
+    _wait_quiet(stack)
+
+
+async def _open_tickets(stack: Stack, access: Access, day: Day) -> None:
+    headers, limits = {"Authorization": f"Bearer {access.api_token}"}, httpx.Limits(max_connections=8)
+    async with httpx.AsyncClient(headers=headers, limits=limits, timeout=60, trust_env=False) as client:
+        url = f"{stack.url('ticketing')}/v1/tickets"
+        answers = await asyncio.gather(*(client.post(url, json=body) for body in earlier_tickets(day)))
+    for answer in answers:
+        answer.raise_for_status()
 
 
 def _import(stack: Stack, access: Access, day: Day) -> None:
@@ -161,6 +181,7 @@ async def _measure(stack: Stack, access: Access, day: Day, sender: Sender) -> Ru
     async with watching(stack.url("sales"), access.api_token) as screen:
         firing = loop.run_in_executor(sender.pool, fire, day, access, opens)
         await asyncio.sleep(opens - time.monotonic())
+        before = await _freshness(stack)
         meter, own = Meter(_processes(stack, sender)), time.process_time()
         await asyncio.sleep(day.seconds)
         cpu = {**meter.spent(), "screen": time.process_time() - own}
@@ -168,7 +189,13 @@ async def _measure(stack: Stack, access: Access, day: Day, sender: Sender) -> Ru
         with suppress(TimeoutError):
             everybody = {key_of(surprised(n)) for n in range(day.surprises)}
             await asyncio.wait_for(screen.shows(everybody), _LAST_ALERTS_SECONDS)
-    return Run(day, opens, answers, screen, cpu)
+    return Run(day, opens, answers, screen, cpu, (await _freshness(stack)).since(before))
+
+
+async def _freshness(stack: Stack) -> Histogram:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        page = await client.get(f"{stack.url('analytics')}/metrics")
+    return Histogram.read(page.text, "heed_decision_freshness_seconds")
 
 
 def _processes(stack: Stack, sender: Sender) -> dict[str, int]:
