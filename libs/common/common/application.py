@@ -54,15 +54,22 @@ class Application:
         self.every(3600.0, self._clean_inbox)
 
     def consume(
-        self, topic_names: tuple[str, ...], handlers: Mapping[str, Handler], *, linger_seconds: float = 0.0
+        self,
+        topic_names: tuple[str, ...],
+        handlers: Mapping[str, Handler],
+        *,
+        linger_seconds: float = 0.0,
+        part: str | None = None,
     ) -> None:
         """Takes the types named by `handlers`, one by one, from these topics (`topics.CUSTOMER_FACTS`, …).
 
+        A second consumer of one service names its `part` and is a group of its own: members of one group that want
+        different topics wait for each other at every rebalance, and aiokafka's commits hang meanwhile.
         `linger_seconds` as in `Subscription`: worth giving where most of a topic is nobody's business here.
         """
         self.subscribe(
             Subscription(
-                group=self.settings.group(self.name),
+                group=self.settings.group(f"{self.name}.{part}" if part else self.name),
                 topics=tuple(self.settings.topic(topic) for topic in topic_names),
                 handle=dispatch(handlers),
                 types=frozenset(handlers),

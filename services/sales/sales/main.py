@@ -26,7 +26,7 @@ def build(settings: Settings) -> Application:
     facts_taken = fact_handlers(leads, Customers(alerts, leads))
     app.consume((topics.CUSTOMER_FACTS,), facts_taken, linger_seconds=0.2)
     # A consumer of its own, so that an import's flood of facts does not hold up an alert.
-    app.consume((topics.TRIGGERS,), trigger_handlers(alerts))
+    app.consume((topics.TRIGGERS,), trigger_handlers(alerts), part="triggers")
     app.background("sequencer", Sequencer(app.database).run)
     app.background("feed", feed.run)
     jobs = Jobs(app.database, clock, alerts, leads)
