@@ -1,6 +1,6 @@
 """All benchmarks, or those named: prints their tables and keeps them in benchmarks/README.md.
 
-.venv/bin/python -m benchmarks [capture] [contacts] [engines] [latency] [startup]
+.venv/bin/python -m benchmarks [NAME …]
 """
 
 import argparse
@@ -21,9 +21,13 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="all, when none is named")
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all, when none is named")
     names = parser.parse_args(arguments).names or list(BENCHMARKS)
+    if unknown := set(names) - BENCHMARKS.keys():
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     held = [_run(name) for name in names]
     return 0 if all(held) else 1
 
