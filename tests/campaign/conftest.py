@@ -46,7 +46,7 @@ HOUR = timedelta(hours=1)
 PACE = Pace(connections=3, per_second=1000, timeout_seconds=5)
 
 
-async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:
+async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
     """What `check` answers as soon as it is true; a database that is away for the moment is asked again."""
     async with asyncio.timeout(seconds):
         while True:

@@ -19,18 +19,18 @@ from jsonschema import validate
 
 from campaign.main import build
 from campaign.settings import Settings
-from common.auth import generate_keys, mint
 from common.bus import KafkaPublisher, Message
 from common.envelope import Envelope, decode
 from common.ids import new_id
 from common.keys import entity_key
+from common.tokens import generate_keys, mint
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 PRIVATE, PUBLIC = generate_keys()
 LINK = re.compile(r"http://public\.example(/t/[cou]/[\w-]+(?:\.gif)?)")
 
 
-async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:
+async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
     async with asyncio.timeout(seconds):
         while True:
             if answer := await check():

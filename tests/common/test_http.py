@@ -12,11 +12,12 @@ from fastapi import Depends, FastAPI, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from common.auth import Caller, generate_keys, mint, require
+from common.auth import Caller, require
 from common.failures import BusyError, InvalidError, TransientError
 from common.http import create_app
 from common.problems import Problem, not_found
 from common.settings import ServiceSettings
+from common.tokens import generate_keys, mint
 
 PRIVATE, PUBLIC = generate_keys()
 LIMIT = 1_000

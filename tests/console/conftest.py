@@ -15,8 +15,8 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from common.auth import generate_keys, mint
 from common.migrate import upgrade
+from common.tokens import generate_keys, mint
 from console.main import build
 from console.settings import Settings
 from tests.console import upstreams

@@ -8,9 +8,9 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
-from common.auth import generate_keys, mint
 from common.clock import FakeClock
 from common.database import Database
+from common.tokens import generate_keys, mint
 from console import repository
 from console.domain import ATTEMPTS_PER_PERSON_AND_ADDRESS, SessionRules, local_path
 from console.models import SessionRow

@@ -90,8 +90,7 @@ async def test_a_lead_from_a_form_reaches_its_owner_and_the_timeline(
     assert lead[0]["owner"]["name"]
     people = await _until(stack, access, "contact", "/v1/contacts?q=ada@example.org", lambda found: found["items"])
     path = f"/v1/contacts/{people[0]['id']}/timeline"
-    entries = await _until(stack, access, "contact", path, lambda found: len(found["items"]) > 1 and found["items"])
-    assert {"lead", "contact"} <= {entry["kind"] for entry in entries}
+    await _until(stack, access, "contact", path, lambda told: {"lead", "contact"} <= {e["kind"] for e in told["items"]})
 
 
 async def test_a_ticket_is_on_the_timeline_and_evidence_for_analytics(

@@ -23,7 +23,6 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from common import migrate
 from common.application import Application
-from common.auth import generate_keys, mint
 from common.bus import KafkaPublisher, Message
 from common.clock import FakeClock
 from common.database import Database
@@ -31,6 +30,7 @@ from common.envelope import Envelope
 from common.ids import new_id
 from common.keys import entity_key
 from common.outbox import OUTBOX
+from common.tokens import generate_keys, mint
 from heed.platform.ports import free_ports
 from sales.handlers import fact_handlers, trigger_handlers
 from sales.jobs import Jobs
@@ -47,7 +47,7 @@ CONTRACTS = Path(__file__).parents[2] / "contracts"
 PRIVATE, PUBLIC = generate_keys()
 
 
-async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 15.0) -> Any:
+async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
     """What `check` answers as soon as it is true."""
     async with asyncio.timeout(seconds):
         while True:
@@ -396,5 +396,5 @@ async def cases(database: Database) -> AsyncIterator[Cases]:
     async with database.transaction() as session:
         tables = "alert_changes, alerts, cleared_triggers, leads, lead_touches, ownerships, owners, contacts, outbox"
         await session.execute(text(f"TRUNCATE {tables} CASCADE"))
-        await session.execute(text("UPDATE routing SET last_owner = NULL"))
+        await session.execute(text("ALTER SEQUENCE turns RESTART"))
     yield Cases(database)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from common.auth import Principal
 from common.failures import InvalidError
 from common.problems import Problem
+from common.tokens import Principal
 from sales.domain import SLA, Outcome, Severity
 from sales.sequencer import number_changes
 

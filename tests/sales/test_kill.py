@@ -44,6 +44,7 @@ async def test_killed_twice_while_alerts_arrive(process: Any) -> None:
 
     async with asyncio.timeout(90):
         await asyncio.gather(tell(), follow(), kill())
+    await client.eventually(lambda: _ready(client), 30)
     assert seen == list(range(1, len(triggers) + 1))
     assert sorted(alerts) == sorted(told["trigger"] for told in triggers)
     assert len(await client.alerts(limit=200, status="all")) == len(triggers)
@@ -53,15 +54,16 @@ async def test_a_graceful_stop_is_quick_though_a_stream_is_open(process: Any) ->
     service, client = process
     await service.start()
 
-    async def ready() -> bool:
-        try:
-            return bool((await client.client.get("/readyz")).status_code == 200)
-        except httpx.HTTPError:
-            return False
-
-    await client.eventually(ready, 30)
+    await client.eventually(lambda: _ready(client), 30)
     async with client.stream() as stream, asyncio.timeout(5):
         await stream.next()
         assert await service.stop(signal.SIGTERM) in (0, -signal.SIGTERM)
         with pytest.raises(StopAsyncIteration):
             await stream.alerts(1)
+
+
+async def _ready(client: Any) -> bool:
+    try:
+        return bool((await client.client.get("/readyz")).status_code == 200)
+    except httpx.HTTPError:
+        return False

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from common.auth import Principal
 from common.problems import Problem
+from common.tokens import Principal
 from sales.domain import LeadStatus
 
 TESS = Principal("u_tess", "Tess Test", frozenset({"sales"}))

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from common.auth import Principal
 from common.database import Database
 from common.failures import TransientError
+from common.tokens import Principal
 from sales.feed import Feed
 from sales.models import AlertChangeRow
 from sales.sequencer import Sequencer, number_changes

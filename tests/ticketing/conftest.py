@@ -11,10 +11,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from common.application import Application
-from common.auth import generate_keys, mint
 from common.clock import FakeClock
 from common.envelope import Envelope, decode
 from common.migrate import upgrade
+from common.tokens import generate_keys, mint
 from ticketing.main import build
 from ticketing.settings import Settings
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from rich.console import Console
 
-from common.auth import mint
+from common.tokens import mint
 from heed.client import ApiClient
 from heed.platform.errors import PlatformError
 from heed.platform.installation import Installation

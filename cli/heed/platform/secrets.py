@@ -5,7 +5,7 @@ from secrets import token_urlsafe
 
 from pydantic import BaseModel, Field
 
-from common.auth import generate_keys
+from common.tokens import generate_keys
 from heed.platform.errors import PlatformError
 from heed.platform.layout import write_private
 from heed.platform.settings import SERVICES

@@ -9,7 +9,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from common.auth import mint
+from common.tokens import mint
 from heed.platform.databases import ensure_databases
 from heed.platform.errors import PlatformError, PortTakenError
 from heed.platform.installation import Installation

@@ -1,10 +1,11 @@
-"""The consumer loop: batches of a partition, one transaction each, the Kafka offset after it."""
+"""The consumer loop: what a poll brought in one transaction, the Kafka offsets after it."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 _BACKOFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _STUCK_SECONDS = 60.0
 _MAX_RECORDS = 500
+_LINGERING_BYTES = 512 * 1024
 _COMMIT_SECONDS = 5.0
 _IDLE_COMMIT_SECONDS = 5.0
 _STOP_SECONDS = 3.0
@@ -109,6 +111,7 @@ class Consumer:
             session_timeout_ms=10_000,
             heartbeat_interval_ms=1_000,
             max_partition_fetch_bytes=4 * 1024 * 1024,
+            **_fetching(self._subscription.linger_seconds),
         )
         consumer.subscribe(self._subscription.topics, listener=_Forget(self._forget))
         return consumer
@@ -117,44 +120,61 @@ class Consumer:
         while True:
             self._resume_due(consumer)
             batches = await consumer.getmany(timeout_ms=200, max_records=_MAX_RECORDS)
-            for partition, records in batches.items():
-                # A rebalance may have taken it away meanwhile; its new owner starts at the committed offset.
-                if partition in consumer.assignment():
-                    await self._take(consumer, partition, records)
+            if batches:
+                await self._take(consumer, batches)
             self._measure(consumer)
-            if 0 < sum(map(len, batches.values())) < _MAX_RECORDS:
-                await asyncio.sleep(self._subscription.linger_seconds)
 
-    async def _take(self, consumer: AIOKafkaConsumer, partition: TopicPartition, records: list[ConsumerRecord]) -> None:
-        self._taken.setdefault(partition, records[0].offset)
+    async def _take(self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
+        """All partitions together, since a transaction costs more than a record; one by one where that fails."""
+        for partition, records in batches.items():
+            self._taken.setdefault(partition, records[0].offset)
         try:
             with metrics.CONSUMER_BATCH.labels(self._subscription.group).time():
-                wanted = await self._processor.apply(records)
+                wanted = await self._processor.apply(list(chain.from_iterable(batches.values())))
         except TransientError as error:
-            self._put_back(consumer, partition, records[0].offset, error)
+            if len(batches) > 1:
+                await self._take_one_by_one(consumer, batches)
+            else:
+                self._put_back(consumer, *next(iter(batches.items())), error)
             return
-        self._paused.pop(partition, None)
         self._moved_at = time.monotonic()
-        if partition in consumer.assignment():
-            self._taken[partition] = records[-1].offset + 1
-            if wanted or self._commit_is_due(partition):
-                await self._commit(consumer, partition, records[-1].offset + 1)
+        await self._done(consumer, {p: records[-1].offset + 1 for p, records in batches.items()}, wanted > 0)
+
+    async def _take_one_by_one(
+        self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, list[ConsumerRecord]]
+    ) -> None:
+        for partition, records in batches.items():
+            # A rebalance may have taken it away meanwhile; its new owner starts at the committed offset.
+            if partition in consumer.assignment():
+                await self._take(consumer, {partition: records})
+
+    async def _done(self, consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int], wanted: bool) -> None:
+        for partition in offsets:
+            self._paused.pop(partition, None)
+        mine = {p: offset for p, offset in offsets.items() if p in consumer.assignment()}
+        self._taken.update(mine)
+        if due := {p: offset for p, offset in mine.items() if wanted or self._commit_is_due(p)}:
+            await self._commit(consumer, due)
 
     def _commit_is_due(self, partition: TopicPartition) -> bool:
         """Records that nobody wanted may be read again; their offsets are committed only now and then."""
         return time.monotonic() - self._committed_at.get(partition, 0.0) > _IDLE_COMMIT_SECONDS
 
-    async def _commit(self, consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
+    async def _commit(self, consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
-                await consumer.commit({partition: offset})
-            self._committed_at[partition] = time.monotonic()
+                await consumer.commit(dict(offsets))
+            self._committed_at.update(dict.fromkeys(offsets, time.monotonic()))
         except (KafkaError, TimeoutError) as error:
             # Moved away or broker gone: the next owner sees the batch again and the inbox collapses it.
-            log.warning("offset not committed", partition=partition.partition, error=repr(error))
+            log.warning("offsets not committed", partitions=[p.partition for p in offsets], error=repr(error))
 
     def _put_back(
-        self, consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int, error: TransientError
+        self,
+        consumer: AIOKafkaConsumer,
+        partition: TopicPartition,
+        records: list[ConsumerRecord],
+        error: TransientError,
     ) -> None:
         pause = self._paused.setdefault(partition, _Pause())
         seconds = _BACKOFF_SECONDS[min(pause.failures, len(_BACKOFF_SECONDS) - 1)]
@@ -164,7 +184,7 @@ class Consumer:
         metrics.CONSUMER_RETRIES.labels(self._subscription.group).inc()
         log.warning("batch put back", partition=partition.partition, error=str(error), pause_seconds=seconds)
         if partition in consumer.assignment():
-            consumer.seek(partition, offset)
+            consumer.seek(partition, records[0].offset)
             consumer.pause(partition)
 
     def _resume_due(self, consumer: AIOKafkaConsumer) -> None:
@@ -214,6 +234,13 @@ class _Forget(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Nothing to do: positions start at the committed offsets."""
+
+
+def _fetching(linger_seconds: float) -> dict[str, int]:
+    """The broker itself waits until there is much to send, so that a lingering consumer costs it little as well."""
+    if not linger_seconds:
+        return {}
+    return {"fetch_max_wait_ms": round(1_000 * linger_seconds), "fetch_min_bytes": _LINGERING_BYTES}
 
 
 async def _bus_answers(consumer: AIOKafkaConsumer) -> bool:

@@ -1,7 +1,7 @@
 """One PostgreSQL database: an engine and transactions. Only the edge (a request, a handler, a job) opens one."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 import orjson
@@ -43,6 +43,7 @@ class Database:
             json_deserializer=orjson.loads,
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._readers = async_sessionmaker(self.engine.execution_options(isolation_level="AUTOCOMMIT"))
 
     @property
     def dsn(self) -> str:
@@ -55,15 +56,19 @@ class Database:
 
         Raises TransientError when PostgreSQL is away or too slow, InvalidError for a value that it cannot hold.
         """
-        try:
+        with _named_failures():
             async with self._sessions() as session, session.begin():
                 yield session
-        except (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            if is_transient(error):
-                raise TransientError(f"database: {_said(error)}") from error
-            if _sqlstate(error).startswith(_DATA_STATES):
-                raise InvalidError(f"a value that the database cannot hold: {_said(error)}") from error
-            raise
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """For single queries: each sees what is committed by then, without the round trips of a transaction.
+
+        Raises as `transaction` does.
+        """
+        with _named_failures():
+            async with self._readers() as session:
+                yield session
 
     async def connect(self) -> asyncpg.Connection:
         """A connection of its own, outside the pool (LISTEN, COPY). Raises OSError or asyncpg errors."""
@@ -71,11 +76,23 @@ class Database:
 
     async def ready(self) -> None:
         """Raises when the database cannot be reached."""
-        async with self.transaction() as session:
+        async with self.reading() as session:
             await session.execute(text("SELECT 1"))
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+@contextmanager
+def _named_failures() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if is_transient(error):
+            raise TransientError(f"database: {_said(error)}") from error
+        if _sqlstate(error).startswith(_DATA_STATES):
+            raise InvalidError(f"a value that the database cannot hold: {_said(error)}") from error
+        raise
 
 
 def is_transient(error: BaseException) -> bool:

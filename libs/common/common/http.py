@@ -14,11 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common import metrics, strictjson, telemetry
-from common.auth import TokenVerifier
 from common.failures import BusyError, InvalidError, TransientError
 from common.ids import new_id
 from common.problems import Problem, problem_response
 from common.settings import ServiceSettings
+from common.tokens import TokenVerifier
 
 log = structlog.get_logger()
 

@@ -141,18 +141,22 @@ class Processor:
         return []
 
     async def _bury(self, records: Sequence[Record], refused: Refused) -> None:
-        bad = {record.offset for record, _ in refused}
-        outcomes = [record.offset in bad for record in records]
+        bad = {_place(record) for record, _ in refused}
+        outcomes = [_place(record) in bad for record in records]
         if refused:
             self._limit.check(outcomes)
             for record, reason in refused:
                 log.warning(
                     "dead letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=reason
                 )
-            await self._dead_letters.bury_all(sorted(refused, key=lambda letter: letter[0].offset))
+            await self._dead_letters.bury_all(sorted(refused, key=lambda letter: _place(letter[0])))
             metrics.DEAD_LETTERS.labels(self._subscription.group).inc(len(refused))
             self._count("invalid", len(refused))
         self._limit.add(outcomes)
 
     def _count(self, outcome: str, count: int) -> None:
         metrics.CONSUMED.labels(self._subscription.group, outcome).inc(count)
+
+
+def _place(record: Record) -> tuple[str, int, int]:
+    return record.topic, record.partition, record.offset

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import structlog
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common import metrics
@@ -12,13 +13,25 @@ from common.bus import Message, Publisher
 from common.database import Database
 from common.failures import TransientError
 from common.notifications import Notifications
-from common.outbox import CHANNEL, OUTBOX, SLICES
+from common.outbox import CHANNEL, SLICES
 
 log = structlog.get_logger()
 
-_DELETE = text("DELETE FROM outbox WHERE position = ANY(:positions)")
-_LOCK_CLASS = 0x48454544  # spells HEED; the advisory locks of relays
 _BATCH = 1_000
+_LOCK_CLASS = 0x48454544  # spells HEED; the advisory locks of relays
+_LOCK = text(
+    """
+    SELECT array_agg(slice) FROM generate_series(0, CAST(:last AS integer)) AS slice
+    WHERE pg_try_advisory_xact_lock(:class, slice)
+    """
+)
+_OLDEST = text(
+    """
+    SELECT position, topic, key, partition, headers, value FROM outbox
+    WHERE slice = ANY(:slices) ORDER BY position LIMIT :most
+    """
+).columns(headers=JSONB)
+_DELETE = text("DELETE FROM outbox WHERE position = ANY(:positions)")
 _POLL_SECONDS = 1.0
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
 
@@ -28,13 +41,22 @@ Published = Callable[[Sequence[Message]], None]
 class Relay:
     """Publishes what the outbox holds. Several may run: each holds the lock of the slices it works on.
 
+    `linger_seconds` is how long it waits for more before it publishes what was just committed.
     A crash between acknowledgement and delete publishes again; consumers collapse repeats by id.
     """
 
-    def __init__(self, database: Database, publisher: Publisher, on_published: Published | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publisher,
+        on_published: Published | None = None,
+        *,
+        linger_seconds: float = 0.0,
+    ) -> None:
         self._database = database
         self._publisher = publisher
         self._on_published = on_published
+        self._linger = linger_seconds
 
     async def run(self) -> None:
         """Until cancelled. Survives the broker's and the database's absence."""
@@ -55,6 +77,7 @@ class Relay:
                 continue
             if moved < _BATCH:
                 await emitted.wait(_POLL_SECONDS)
+                await asyncio.sleep(self._linger)
 
     async def drain_once(self) -> int:
         """One transaction: lock slices, publish their oldest rows, await every ack, delete. Returns how many."""
@@ -72,13 +95,9 @@ class Relay:
 
 
 async def _oldest(session: AsyncSession) -> Sequence[Row]:  # type: ignore[type-arg]
-    held = await session.execute(
-        text("SELECT s FROM generate_series(0, :last) AS s WHERE pg_try_advisory_xact_lock(:cls, s)"),
-        {"last": SLICES - 1, "cls": _LOCK_CLASS},
-    )
-    slices = list(held.scalars())
-    query = select(OUTBOX).where(OUTBOX.c.slice.in_(slices)).order_by(OUTBOX.c.position).limit(_BATCH)
-    return (await session.execute(query)).all()
+    # The locks are taken by a statement of their own: the next one sees all that their last holders committed.
+    slices = (await session.execute(_LOCK, {"last": SLICES - 1, "class": _LOCK_CLASS})).scalar_one()
+    return (await session.execute(_OLDEST, {"slices": slices, "most": _BATCH})).all() if slices else []
 
 
 def _message(row: Row) -> Message:  # type: ignore[type-arg]

@@ -19,7 +19,7 @@ from analytics.events import CLEARED, RAISED
 from common.clock import parse_rfc3339
 from common.database import Database, is_transient
 from common.envelope import Envelope
-from common.outbox import CHANNEL, outbox_row
+from common.outbox import EMIT, columns
 
 log = structlog.get_logger()
 
@@ -142,11 +142,7 @@ async def write_outbox(
     partition: int | None = None,
 ) -> None:
     """Outbox rows on a raw connection; `partition` overrides the one that the keys would choose."""
-    rows = [outbox_row(topic, envelope, partition) for topic, envelope in emitted]
-    columns = list(rows[0])
-    records = [[orjson.dumps(v).decode() if k == "headers" else v for k, v in row.items()] for row in rows]
-    await connection.copy_records_to_table("outbox", records=records, columns=columns)
-    await connection.execute(f"NOTIFY {CHANNEL}")
+    await connection.execute(EMIT, *columns(emitted, partition))
 
 
 def _trigger(envelope: Envelope) -> tuple[Any, ...]:

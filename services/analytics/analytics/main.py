@@ -19,7 +19,7 @@ from common.deadletters import DeadLetters
 
 
 def build(settings: Settings) -> Application:
-    app = Application("analytics", settings, on_published=_measure_freshness)
+    app = Application("analytics", settings, on_published=_measure_freshness, relay_linger_seconds=0)
     clock, group = SystemClock(), settings.group("analytics")
     facts, triggers = settings.topic(topics.CUSTOMER_FACTS), settings.topic(topics.TRIGGERS)
     examples, models = settings.topic(topics.TRAINING_EXAMPLES), settings.topic(topics.MODELS)

@@ -6,8 +6,8 @@ from datetime import timedelta
 import httpx
 from jinja2 import Environment
 
-from common.auth import mint
 from common.clock import Clock
+from common.tokens import mint
 from console.clients import Clients
 from console.service import Accounts, Visitor
 from console.settings import Settings

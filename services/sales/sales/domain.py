@@ -175,9 +175,7 @@ def move_lead(lead: Lead, to: LeadStatus, reason: str | None, now: datetime) -> 
     return Lead(to, lead.responded_at or now, reason)
 
 
-def next_owner(active: Sequence[str], last: str | None) -> str | None:
-    """Round robin over the active owners' ids: whoever comes after the last one served."""
+def owner_of_turn(active: Sequence[str], turn: int) -> str | None:
+    """Round robin over the active owners' ids. Turns count up by one."""
     ranked = sorted(active)
-    if not ranked:
-        return None
-    return next((owner for owner in ranked if last is None or owner > last), ranked[0])
+    return ranked[turn % len(ranked)] if ranked else None

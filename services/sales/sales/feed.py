@@ -52,7 +52,7 @@ class Feed:
 
     async def newest(self) -> int:
         """The newest `seq` by the log itself. Raises TransientError."""
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             return await stream_head(session)
 
     async def run(self) -> None:
@@ -71,7 +71,7 @@ class Feed:
         if self._complete_from is not None and seq >= self._complete_from:
             newer = list(takewhile(lambda change: change.seq > seq, reversed(self._recent)))
             return newer[::-1]
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             return await _read(session, seq)
 
     async def wait(self, seq: int) -> None:
@@ -80,14 +80,14 @@ class Feed:
             await self._moved.wait()
 
     async def _pull(self) -> None:
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             if self._complete_from is None:
                 self._complete_from = await stream_head(session)
                 self._move_to(self._complete_from)
             changes = await _read(session, self._head)
         while changes:
             self._take(changes)
-            async with self._database.transaction() as session:
+            async with self._database.reading() as session:
                 changes = await _read(session, self._head) if len(changes) == _PAGE else []
 
     def _take(self, changes: Sequence[Change]) -> None:

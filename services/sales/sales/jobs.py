@@ -33,7 +33,7 @@ class Jobs:
     async def settle(self) -> None:
         """Gives owners to what has none, and shows customers by the key and name known by now."""
         await self._each(lambda session: alerts.misplaced(session, _AT_ONCE), self._alerts.follow)
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             if not await routing.anyone_active(session):
                 return
         await self._each(lambda session: alerts.without_owner(session, _AT_ONCE), self._alerts.assign)
@@ -45,7 +45,7 @@ class Jobs:
             await alerts.compact(session, self._clock.now() - KEEP_CHANGES)
 
     async def _each(self, find: Find, act: Act) -> None:
-        async with self._database.transaction() as session:
+        async with self._database.reading() as session:
             found = await find(session)
         for id_ in found:
             async with self._database.transaction() as session:

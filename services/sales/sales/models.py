@@ -3,13 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, func, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Sequence, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 class Base(DeclarativeBase):
     type_annotation_map = {datetime: DateTime(timezone=True), dict[str, Any]: JSONB}  # noqa: RUF012
+
+
+# Whose turn it is: a sequence, so that nobody who gives out work waits for somebody else who does.
+TURNS = Sequence("turns", minvalue=0, metadata=Base.metadata)
 
 
 class OwnerRow(Base):
@@ -23,15 +27,6 @@ class OwnerRow(Base):
     active: Mapped[bool]
 
 
-class RoutingRow(Base):
-    """One row. Whoever gives out work holds it, so that turns are taken one at a time."""
-
-    __tablename__ = "routing"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    last_owner: Mapped[str | None]
-
-
 class ContactRow(Base):
     """What is known of a customer elsewhere: the name, and the key it was merged into."""
 
@@ -43,7 +38,7 @@ class ContactRow(Base):
 
 
 class OwnershipRow(Base):
-    """Who got a customer's lead or last alert. Written only while the routing row is held."""
+    """Who got a customer's lead or last alert."""
 
     __tablename__ = "ownerships"
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
@@ -12,6 +12,17 @@ from sqlalchemy.orm import selectinload
 from common.paging import Page, after, page
 from ticketing.domain import Priority, Status, Ticket
 from ticketing.models import AnsweredRequestRow, MergedCustomerRow, ReplyRow, TicketRow
+
+# Built once: to put a statement together costs more than to execute it.
+_LOCK = select(TicketRow).where(TicketRow.id == bindparam("key")).with_for_update()
+_WITH_REPLIES = (
+    select(TicketRow)
+    .where(TicketRow.id == bindparam("key"))
+    .options(selectinload(TicketRow.replies))
+    .execution_options(populate_existing=True)
+)
+_HOLD_CUSTOMER = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+_SURVIVING = select(MergedCustomerRow.surviving).where(MergedCustomerRow.losing == bindparam("key"))
 
 
 @dataclass(frozen=True)
@@ -24,21 +35,19 @@ class Filter:
     text: str | None = None
 
 
-async def add(session: AsyncSession, row: TicketRow | ReplyRow) -> None:
-    session.add(row)
+async def add(session: AsyncSession, *rows: TicketRow | ReplyRow) -> None:
+    session.add_all(rows)
     await session.flush()
 
 
 async def find(session: AsyncSession, ticket_id: str) -> TicketRow | None:
     """The ticket with its replies."""
-    query = select(TicketRow).where(TicketRow.id == ticket_id).options(selectinload(TicketRow.replies))
-    return (await session.execute(query.execution_options(populate_existing=True))).scalar_one_or_none()
+    return (await session.execute(_WITH_REPLIES, {"key": ticket_id})).scalar_one_or_none()
 
 
 async def lock(session: AsyncSession, ticket_id: str) -> TicketRow | None:
     """The ticket, held until the transaction ends, so that its facts leave in the order of their commits."""
-    query = select(TicketRow).where(TicketRow.id == ticket_id).with_for_update()
-    return (await session.execute(query)).scalar_one_or_none()
+    return (await session.execute(_LOCK, {"key": ticket_id})).scalar_one_or_none()
 
 
 async def search(session: AsyncSession, wanted: Filter, limit: int, cursor: str | None) -> Page[TicketRow]:
@@ -70,13 +79,12 @@ async def overdue(session: AsyncSession, now: datetime, limit: int = 100) -> Seq
 async def hold_customers(session: AsyncSession, *customers: str) -> None:
     """Until the transaction ends nobody merges, or opens a ticket of, one of these customers."""
     for customer in sorted(set(customers)):
-        await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(customer, 0))))
+        await session.execute(_HOLD_CUSTOMER, {"key": customer})
 
 
 async def surviving(session: AsyncSession, customer: str) -> str:
     """The key this customer lives on under; its own when it was never merged."""
-    query = select(MergedCustomerRow.surviving).where(MergedCustomerRow.losing == customer)
-    return (await session.execute(query)).scalar_one_or_none() or customer
+    return (await session.execute(_SURVIVING, {"key": customer})).scalar_one_or_none() or customer
 
 
 async def move_customer(session: AsyncSession, losing: str, to: str) -> None:

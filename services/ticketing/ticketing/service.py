@@ -8,13 +8,13 @@ from typing import ParamSpec
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.auth import Principal
 from common.clock import Clock
 from common.envelope import Envelope
 from common.ids import new_id
 from common.keys import entity_key
 from common.outbox import emit
 from common.problems import Problem, not_found
+from common.tokens import Principal
 from ticketing import domain, events, repository
 from ticketing.models import AnsweredRequestRow, ReplyRow, TicketRow
 from ticketing.schemas import NewReply, NewTicket, TicketChange
@@ -43,8 +43,7 @@ class Desk:
             id=ticket_id, customer=await self._customer(session, new), subject=new.subject, channel=new.channel
         )
         repository.store(row, domain.open_ticket(new.priority, now))
-        await repository.add(session, row)
-        await repository.add(session, _reply(row.id, "customer", "", new.text, now))
+        await repository.add(session, row, _reply(row.id, "customer", "", new.text, now))
         identifiers = {"email": _normalised(new.email)} if new.email else {}
         await self._emit(session, events.about(row, events.OPENED, now, text=new.text, identifiers=identifiers))
         return ticket_id

@@ -4,12 +4,21 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import ARRAY, DateTime, Text, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from campaign.models import ContactRow, SuppressionRow
 
+# One statement whatever the number of orders, so that it is compiled and prepared once.
+_NOTE = text(
+    """
+    INSERT INTO contacts (customer, last_order_at) SELECT * FROM unnest(:customers, :times)
+    ON CONFLICT (customer) DO UPDATE
+    SET last_order_at = greatest(contacts.last_order_at, excluded.last_order_at)
+    RETURNING customer, merged_into
+    """
+).bindparams(bindparam("customers", type_=ARRAY(Text)), bindparam("times", type_=ARRAY(DateTime(timezone=True))))
 _MERGE_LOCK = 0x4845454443414D01  # one merge at a time, so that chains of merges stay one step long
 
 
@@ -77,12 +86,8 @@ async def note_orders(session: AsyncSession, orders: Mapping[str, datetime]) -> 
 
 async def _note_orders(session: AsyncSession, latest: Mapping[str, datetime]) -> dict[str, str]:
     """Returns those that are somebody else now, and whom."""
-    statement = insert(ContactRow).values(
-        [{"customer": customer, "last_order_at": latest[customer]} for customer in sorted(latest)]
-    )
-    newest = func.greatest(ContactRow.last_order_at, statement.excluded.last_order_at)
-    statement = statement.on_conflict_do_update(index_elements=["customer"], set_={"last_order_at": newest})
-    rows = await session.execute(statement.returning(ContactRow.customer, ContactRow.merged_into))
+    customers = sorted(latest)
+    rows = await session.execute(_NOTE, {"customers": customers, "times": [latest[name] for name in customers]})
     return {customer: merged for customer, merged in rows if merged is not None}
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, delete, func, or_, select
+from sqlalchemy import ScalarSelect, Table, and_, bindparam, delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
@@ -16,7 +16,19 @@ from sales.models import AlertChangeRow, AlertRow, ClearedTriggerRow, ContactRow
 
 CHANGED = "alert_changed"
 
-_LOG = insert(AlertChangeRow).returning(func.pg_notify(CHANGED, ""))
+# Built once: to put a statement together costs more than to execute it.
+_ALERT = select(AlertRow).options(joinedload(AlertRow.owner))
+_HELD = _ALERT.with_for_update(of=AlertRow).execution_options(populate_existing=True)
+_HOLD = _HELD.where(AlertRow.id == bindparam("key"))
+_HOLD_OF_TRIGGER = _HELD.where(AlertRow.trigger_id == bindparam("key"))
+_HOLD_ALL_OF = _HELD.where(AlertRow.customer == bindparam("key")).order_by(AlertRow.id)
+_HEARD_OF = select(
+    or_(
+        exists().where(AlertRow.trigger_id == bindparam("key")),
+        exists().where(ClearedTriggerRow.trigger_id == bindparam("key")),
+    )
+)
+_LOG = insert(cast(Table, AlertChangeRow.__table__)).returning(func.pg_notify(CHANGED, ""))
 
 
 async def add(session: AsyncSession, row: AlertRow) -> None:
@@ -26,30 +38,25 @@ async def add(session: AsyncSession, row: AlertRow) -> None:
 
 async def hold(session: AsyncSession, alert_id: str) -> AlertRow | None:
     """The alert, held until the transaction ends: its facts and changes are in the order of their commits."""
-    return await _hold_one(session, AlertRow.id == alert_id)
+    return (await session.execute(_HOLD, {"key": alert_id})).scalar_one_or_none()
 
 
 async def hold_of_trigger(session: AsyncSession, trigger_id: str) -> AlertRow | None:
-    return await _hold_one(session, AlertRow.trigger_id == trigger_id)
+    return (await session.execute(_HOLD_OF_TRIGGER, {"key": trigger_id})).scalar_one_or_none()
 
 
 async def hold_all_of(session: AsyncSession, customer: str) -> Sequence[AlertRow]:
-    query = _query().where(AlertRow.customer == customer).order_by(AlertRow.id).with_for_update(of=AlertRow)
-    return (await session.execute(query.execution_options(populate_existing=True))).scalars().all()
+    return (await session.execute(_HOLD_ALL_OF, {"key": customer})).scalars().all()
 
 
-async def _hold_one(session: AsyncSession, condition: ColumnElement[bool]) -> AlertRow | None:
-    query = _query().where(condition).with_for_update(of=AlertRow)
-    return (await session.execute(query.execution_options(populate_existing=True))).scalar_one_or_none()
-
-
-def _query() -> Select[AlertRow]:
-    return select(AlertRow).options(joinedload(AlertRow.owner))
+async def is_new(session: AsyncSession, trigger_id: str) -> bool:
+    """Whether nothing was heard of this trigger, neither that it was raised nor that it was cleared."""
+    return not (await session.execute(_HEARD_OF, {"key": trigger_id})).scalar_one()
 
 
 async def find(session: AsyncSession, alert_id: str) -> tuple[AlertRow, int | None] | None:
     """The alert and its newest place in the stream."""
-    query = _query().add_columns(_seq()).where(AlertRow.id == alert_id)
+    query = _ALERT.add_columns(_seq()).where(AlertRow.id == alert_id)
     found = (await session.execute(query)).one_or_none()
     return (found[0], found[1]) if found else None
 
@@ -65,7 +72,7 @@ async def search(
     cursor: str | None,
 ) -> Page[tuple[AlertRow, int | None]]:
     """Newest first; `status` is one of the lifecycle's, `active` (not resolved) or `all`."""
-    query = _query().add_columns(_seq()).order_by(AlertRow.created_at.desc(), AlertRow.id.desc())
+    query = _ALERT.add_columns(_seq()).order_by(AlertRow.created_at.desc(), AlertRow.id.desc())
     if status == "active":
         query = query.where(AlertRow.status != AlertStatus.RESOLVED)
     elif status != "all":
@@ -108,10 +115,6 @@ async def misplaced(session: AsyncSession, limit: int) -> Sequence[str]:
 async def put_cleared(session: AsyncSession, trigger_id: str, at: datetime) -> None:
     statement = insert(ClearedTriggerRow).values(trigger_id=trigger_id, cleared_at=at)
     await session.execute(statement.on_conflict_do_nothing())
-
-
-async def was_cleared(session: AsyncSession, trigger_id: str) -> bool:
-    return await session.get(ClearedTriggerRow, trigger_id) is not None
 
 
 async def log_change(session: AsyncSession, alert_id: str, snapshot: dict[str, Any]) -> None:

@@ -2,12 +2,26 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from sales.models import ContactRow
+
+# Built once: to put a statement together costs more than to execute it.
+_SURVIVOR = aliased(ContactRow)
+_KNOWN = (
+    select(ContactRow.merged_into, _SURVIVOR.name)
+    .outerjoin(_SURVIVOR, _SURVIVOR.customer == func.coalesce(ContactRow.merged_into, ContactRow.customer))
+    .where(ContactRow.customer == bindparam("key"))
+)
+_NAMED = insert(ContactRow)
+_PUT_NAME = _NAMED.on_conflict_do_update(
+    index_elements=[ContactRow.customer],
+    set_={"name": _NAMED.excluded.name},
+    where=ContactRow.name.is_distinct_from(_NAMED.excluded.name),
+)
 
 
 @dataclass(frozen=True)
@@ -20,22 +34,12 @@ class Known:
 
 async def known(session: AsyncSession, customer: str) -> Known:
     """What is known of whoever this key was given to."""
-    survivor = aliased(ContactRow)
-    query = select(ContactRow.merged_into, survivor.name).where(ContactRow.customer == customer)
-    query = query.outerjoin(survivor, survivor.customer == func.coalesce(ContactRow.merged_into, ContactRow.customer))
-    found = (await session.execute(query)).one_or_none()
+    found = (await session.execute(_KNOWN, {"key": customer})).one_or_none()
     return Known(found[0] or customer, found[1]) if found else Known(customer, None)
 
 
 async def put_name(session: AsyncSession, customer: str, name: str | None) -> None:
-    statement = insert(ContactRow).values(customer=customer, name=name)
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[ContactRow.customer],
-            set_={"name": name},
-            where=ContactRow.name.is_distinct_from(name),
-        )
-    )
+    await session.execute(_PUT_NAME, {"customer": customer, "name": name})
 
 
 async def put_merged(session: AsyncSession, losing: str, surviving: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import Select, bindparam, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -11,22 +11,31 @@ from common.paging import Page, after, page
 from sales.domain import OPEN_LEADS, Lead, LeadStatus
 from sales.models import LeadRow, TouchRow
 
+_SAME = (LeadRow.customer == bindparam("key"), LeadRow.email == bindparam("email"), LeadRow.phone == bindparam("phone"))
+_HOLD_OPEN = (
+    select(LeadRow)
+    .where(LeadRow.status.in_(OPEN_LEADS), or_(*_SAME))
+    .order_by(LeadRow.created_at, LeadRow.id)
+    .limit(1)
+    .with_for_update()
+)
+_HOLD_INTAKE = text("SELECT pg_advisory_xact_lock(0x4C454144)")  # spells LEAD
 
-async def add(session: AsyncSession, row: LeadRow | TouchRow) -> None:
-    session.add(row)
+
+async def add(session: AsyncSession, *rows: LeadRow | TouchRow) -> None:
+    session.add_all(rows)
     await session.flush()
+
+
+async def hold_intake(session: AsyncSession) -> None:
+    """Until the transaction ends nobody else takes in a lead: two replicas cannot both find that there is none."""
+    await session.execute(_HOLD_INTAKE)
 
 
 async def hold_open(session: AsyncSession, customer: str, email: str | None, phone: str | None) -> LeadRow | None:
     """The oldest open lead of this customer, or with this e-mail or phone."""
-    same = [LeadRow.customer == customer]
-    if email:
-        same.append(LeadRow.email == email)
-    if phone:
-        same.append(LeadRow.phone == phone)
-    query = select(LeadRow).where(LeadRow.status.in_(OPEN_LEADS), or_(*same))
-    query = query.order_by(LeadRow.created_at, LeadRow.id).limit(1).with_for_update()
-    return (await session.execute(query)).scalar_one_or_none()
+    told = {"key": customer, "email": email, "phone": phone}
+    return (await session.execute(_HOLD_OPEN, told)).scalar_one_or_none()
 
 
 async def hold(session: AsyncSession, lead_id: str) -> LeadRow | None:

@@ -2,11 +2,26 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, delete, select
+from sqlalchemy import and_, bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sales.models import OwnerRow, OwnershipRow, RoutingRow
+from sales.models import TURNS, OwnerRow, OwnershipRow
+
+_ACTIVE = (
+    select(OwnerRow, OwnershipRow.customer)
+    .outerjoin(OwnershipRow, and_(OwnershipRow.owner_id == OwnerRow.id, OwnershipRow.customer == bindparam("key")))
+    .where(OwnerRow.active)
+)
+_TURN = select(TURNS.next_value())
+_TAKE = text(
+    """
+    INSERT INTO ownerships AS held (customer, owner_id) VALUES (:customer, :owner)
+    ON CONFLICT (customer) DO UPDATE SET owner_id =
+        CASE WHEN (SELECT active FROM owners WHERE id = held.owner_id) THEN held.owner_id ELSE excluded.owner_id END
+    RETURNING owner_id
+    """
+)
 
 
 async def owners(session: AsyncSession) -> Sequence[OwnerRow]:
@@ -19,36 +34,25 @@ async def put_owner(session: AsyncSession, owner_id: str, name: str, email: str,
     await session.execute(statement.on_conflict_do_update(index_elements=[OwnerRow.id], set_=values))
 
 
-async def hold(session: AsyncSession) -> RoutingRow:
-    """The routing row, held until the transaction ends."""
-    query = select(RoutingRow).with_for_update().execution_options(populate_existing=True)
-    return (await session.execute(query)).scalar_one()
-
-
 async def anyone_active(session: AsyncSession) -> bool:
     return bool((await session.execute(select(select(OwnerRow).where(OwnerRow.active).exists()))).scalar_one())
 
 
 async def active_owners(session: AsyncSession, customer: str) -> tuple[dict[str, OwnerRow], OwnerRow | None]:
     """All active owners by id, and the one among them whose the customer is."""
-    his = and_(OwnershipRow.owner_id == OwnerRow.id, OwnershipRow.customer == customer)
-    query = select(OwnerRow, OwnershipRow.customer).outerjoin(OwnershipRow, his).where(OwnerRow.active)
-    rows = (await session.execute(query)).all()
+    rows = (await session.execute(_ACTIVE, {"key": customer})).all()
     return {row.id: row for row, _ in rows}, next((row for row, whose in rows if whose), None)
 
 
-async def owner_of(session: AsyncSession, customer: str) -> OwnerRow | None:
-    """Whoever the customer belongs to, while active."""
-    query = select(OwnerRow).join(OwnershipRow, OwnershipRow.owner_id == OwnerRow.id)
-    query = query.where(OwnershipRow.customer == customer, OwnerRow.active)
-    return (await session.execute(query)).scalar_one_or_none()
+async def next_turn(session: AsyncSession) -> int:
+    """Counts up, without waiting for anybody. A turn whose transaction fails is skipped."""
+    return (await session.execute(_TURN)).scalar_one()
 
 
-async def set_owner_of(session: AsyncSession, customer: str, owner_id: str) -> None:
-    statement = insert(OwnershipRow).values(customer=customer, owner_id=owner_id)
-    await session.execute(
-        statement.on_conflict_do_update(index_elements=[OwnershipRow.customer], set_={"owner_id": owner_id})
-    )
+async def take(session: AsyncSession, customer: str, owner_id: str) -> str:
+    """Gives the customer to this owner, unless an active one has been quicker. Returns whose it is."""
+    given = {"customer": customer, "owner": owner_id}
+    return (await session.execute(_TAKE, given)).scalar_one()  # type: ignore[no-any-return]
 
 
 async def move_ownership(session: AsyncSession, losing: str, surviving: str) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.auth import Principal
 from common.clock import Clock
 from common.envelope import Envelope
 from common.ids import new_id
 from common.outbox import emit
 from common.problems import not_found
+from common.tokens import Principal
 from sales import domain, events
 from sales.domain import Alert, AlertStatus, Outcome
 from sales.events import TriggerTold, moment
@@ -32,9 +32,9 @@ class Alerts:
 
     async def trigger_raised(self, session: AsyncSession, told: TriggerTold, cause: Envelope) -> None:
         """Makes the episode's alert. History (backfill) alerts nobody."""
-        if await alerts.hold_of_trigger(session, told.trigger):
+        if not await alerts.is_new(session, told.trigger):
             await self.trigger_updated(session, told)
-        elif cause.backfill is None and not await alerts.was_cleared(session, told.trigger):
+        elif cause.backfill is None:
             await self._raise(session, told, cause)
 
     async def _raise(self, session: AsyncSession, told: TriggerTold, cause: Envelope) -> None:

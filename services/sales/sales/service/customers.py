@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sales.repository import customers, routing
+from sales.repository import customers, leads, routing
 from sales.service.alerts import Alerts
 from sales.service.leads import Leads
 
@@ -20,7 +20,7 @@ class Customers:
 
     async def merged(self, session: AsyncSession, losing: str, into: str) -> None:
         """Merges of merges may arrive in any order: everything ends at the last survivor."""
-        await routing.hold(session)
+        await leads.hold_intake(session)
         surviving = (await customers.known(session, into)).key
         if surviving == losing:
             return

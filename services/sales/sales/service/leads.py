@@ -5,17 +5,17 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.auth import Principal
 from common.clock import Clock
 from common.envelope import Envelope
 from common.ids import new_id
 from common.outbox import emit
 from common.problems import not_found
+from common.tokens import Principal
 from sales import domain, events
 from sales.domain import LeadStatus
 from sales.events import LeadCaptured
 from sales.models import LeadRow, TouchRow
-from sales.repository import customers, leads, routing
+from sales.repository import customers, leads
 from sales.service.routing import owner_for
 from sales.service.rules import allowed
 
@@ -30,8 +30,7 @@ class Leads:
 
     async def capture(self, session: AsyncSession, captured: LeadCaptured, cause: Envelope) -> None:
         """A new lead with an owner and a deadline to respond, or a touch of the open one."""
-        # One intake at a time: two replicas cannot both find that there is no lead yet.
-        await routing.hold(session)
+        await leads.hold_intake(session)
         customer = (await customers.known(session, cause.key)).key
         known = captured.identifiers
         row = await leads.hold_open(session, customer, known.email, known.phone)
@@ -54,8 +53,7 @@ class Leads:
             respond_by=respond_by,
         )
         _complete(row, captured)
-        await leads.add(session, row)
-        await leads.add(session, _touch(row.id, captured, cause))
+        await leads.add(session, row, _touch(row.id, captured, cause))
         fact = events.about_lead(row, events.LEAD_CREATED, cause.time, cause)
         await emit(session, self._topic, [fact])
 

@@ -2,22 +2,15 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sales.domain import next_owner
+from sales.domain import owner_of_turn
 from sales.models import OwnerRow
 from sales.repository import routing
 
 
 async def owner_for(session: AsyncSession, customer: str) -> OwnerRow | None:
     """The customer's owner; without an active one, whose turn it is, for good. None while nobody is active."""
-    if owner := await routing.owner_of(session, customer):
-        return owner
-    turn = await routing.hold(session)
     active, owner = await routing.active_owners(session, customer)
-    if owner:  # since a moment ago
+    if owner or not active:
         return owner
-    chosen = next_owner(list(active), turn.last_owner)
-    if chosen is None:
-        return None
-    turn.last_owner = chosen
-    await routing.set_owner_of(session, customer, chosen)
-    return active[chosen]
+    chosen = owner_of_turn(list(active), await routing.next_turn(session))
+    return active.get(await routing.take(session, customer, chosen or ""))
