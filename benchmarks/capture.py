@@ -27,7 +27,7 @@ from benchmarks.closedloop import Measured, load
 from benchmarks.cpu import cpu_seconds
 from benchmarks.rows import Row
 from benchmarks.shop import post
-from common.auth import generate_keys, mint
+from common.tokens import generate_keys, mint
 from heed.platform.layout import PROJECT
 from heed.platform.ports import free_ports
 from heed.platform.testing import PostgresAdmin

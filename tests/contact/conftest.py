@@ -8,19 +8,19 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from common.auth import generate_keys, mint
 from common.clock import FakeClock
 from common.database import Database
 from common.envelope import Envelope
 from common.keys import entity_key
 from common.migrate import upgrade
+from common.tokens import generate_keys, mint
 from contact.domain.person import STRENGTH
 from contact.main import build
 from contact.service import Directory
 from contact.settings import Settings
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
-TOPIC = "heed.customer-facts"
+TOPIC, IDENTITIES = "heed.customer-facts", "heed.identities"
 _PRIVATE, _PUBLIC = generate_keys()
 
 
@@ -66,16 +66,17 @@ class Desk:
 
     def __init__(self, database: Database, client: httpx.AsyncClient) -> None:
         self.database, self.client = database, client
-        self.directory = Directory(FakeClock(START), TOPIC)
+        self.directory = Directory(FakeClock(START), TOPIC, IDENTITIES)
 
     async def take(self, *facts: Envelope) -> None:
         """One batch, one transaction."""
         async with self.database.transaction() as session:
             await self.directory.take(session, facts)
 
-    async def said(self) -> list[tuple[str, str]]:
-        """(type, key) of all that was emitted, in order."""
-        return [(row["headers"]["ce_type"], row["key"]) for row in await self.rows("outbox", "position")]
+    async def said(self, topic: str = TOPIC) -> list[tuple[str, str]]:
+        """(type, key) of all that was emitted to a topic, in order."""
+        rows = [row for row in await self.rows("outbox", "position") if row["topic"] == topic]
+        return [(row["headers"]["ce_type"], row["key"]) for row in rows]
 
     async def rows(self, table: str, order_by: str) -> Sequence[dict[str, Any]]:
         async with self.database.transaction() as session:

@@ -71,6 +71,7 @@ async def test_facts_become_people_lines_and_news(running: Application, kafka: s
     assert (await get(running, f"/{visitor}"))["id"] == ada
     assert await get(running, f"/{key('email', 'poison@example.com')}") is None
     assert await on_bus(running, kafka, topics.CUSTOMER_FACTS, "heed.contact.merged.v1") == [visitor]
+    assert await on_bus(running, kafka, topics.IDENTITIES, "heed.contact.merged.v1") == [visitor]
     assert await on_bus(running, kafka, topics.DEAD_LETTERS, bought.type) == [key("email", "poison@example.com")]
 
 

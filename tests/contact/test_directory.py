@@ -13,7 +13,7 @@ from common.failures import InvalidError, TransientError
 from contact import reading
 from contact.domain.people import People
 from contact.domain.person import STRENGTH
-from tests.contact.conftest import START, Desk, captured, identify, key, order, page
+from tests.contact.conftest import IDENTITIES, START, Desk, captured, identify, key, order, page
 
 ADA = {"email": "ada@example.com"}
 CREATED, UPDATED, MERGED = (f"heed.contact.{what}.v1" for what in ("created", "updated", "merged"))
@@ -39,6 +39,7 @@ async def test_touches_are_not_told(desk: Desk) -> None:
     await desk.take(order(ADA, at=5), page(ADA, "Pricing", at=6))
     await desk.take(order(ADA, at=7, name="Ada Byron"))
     assert await desk.said() == [(CREATED, ada), (UPDATED, ada)]
+    assert await desk.said(IDENTITIES) == [(CREATED, ada)]
     assert (await desk.rows("outbox", "position"))[-1]["value"].count(b'"changed":["name"]') == 1
     assert (await desk.get(f"/{ada}"))["last_seen_at"] == "2026-03-01T09:07:00Z"
 
@@ -53,6 +54,7 @@ async def test_a_merge_moves_everything_and_the_old_id_answers(desk: Desk, batch
     assert await desk.titles(ada) == await desk.titles(visitor) == titles
     assert (await desk.get(f"/{visitor}"))["id"] == ada
     assert (MERGED, visitor) in await desk.said()
+    assert (MERGED, visitor) in await desk.said(IDENTITIES)
     assert len(await desk.rows("contacts", "id")) == 1
 
 

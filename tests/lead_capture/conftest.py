@@ -21,8 +21,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import make_url
 
-from common.auth import generate_keys, mint
 from common.envelope import Envelope, decode
+from common.tokens import generate_keys, mint
 from heed.platform.ports import free_ports
 from heed.platform.testing import PostgresAdmin, run_apart
 from heed.platform.topics import create_topics, delete_topics

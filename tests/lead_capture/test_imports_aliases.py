@@ -21,7 +21,7 @@ def publish(capture: Any, type_: str, key: str, data: dict[str, Any]) -> None:
     async def send() -> None:
         publisher = KafkaPublisher(capture.kafka)
         fact = new_fact(type_, "/heed/contact", key, data, time=datetime.now(UTC))
-        message = Message(f"{capture.prefix}.customer-facts", key, fact.value(), fact.headers())
+        message = Message(f"{capture.prefix}.identities", key, fact.value(), fact.headers())
         await publisher.publish([message])
         await publisher.stop()
 
@@ -66,8 +66,22 @@ def test_only_the_server_key_that_began_an_import_brings_history(capture: Any) -
         assert capture.http.post(f"{capture.url}/v1/leads", json=LEAD, headers=headers).status_code == status
 
 
+def test_a_chain_of_merges_told_backwards_ends_at_the_last_survivor(capture: Any) -> None:
+    headers = {"authorization": f"Bearer {capture.add_key('server', 'chain')}"}
+    before = capture.status()["aliases"]
+    one, two, three = (customer_key("user_id", f"chain-{number}") for number in range(3))
+    for losing, surviving in ((two, three), (one, two)):
+        merged = {"surviving": surviving, "losing": losing, "reason": "same phone"}
+        publish(capture, "heed.contact.merged.v1", losing, merged)
+    capture.wait_for(lambda: capture.status()["aliases"] == before + 2)
+    body = {"userId": "chain-0", "event": "Clicked"}
+    capture.http.post(f"{capture.url}/v1/track", json=body, headers=headers)
+    assert [fact.key for fact in capture.facts("chain")] == [three]
+
+
 def test_facts_go_to_the_customer_that_survives(capture: Any) -> None:
     headers = {"authorization": f"Bearer {capture.add_key('server', 'aliases')}"}
+    before = capture.status()["aliases"]
     by_mail, by_user = customer_key("email", "eve@example.com"), customer_key("user_id", "eve")
 
     def key_of_the_next() -> str:
@@ -77,14 +91,14 @@ def test_facts_go_to_the_customer_that_survives(capture: Any) -> None:
     assert key_of_the_next() == by_mail
     identifiers = {"user_id": ["eve"], "email": ["eve@example.com"]}
     publish(capture, "heed.contact.created.v1", by_user, {"contact": by_user, "identifiers": identifiers})
-    capture.wait_for(lambda: capture.status()["aliases"] == 1)
+    capture.wait_for(lambda: capture.status()["aliases"] == before + 1)
     capture.http.post(f"{capture.url}/v1/leads", json={"email": "eve@example.com"}, headers=headers)
     assert [fact.key for fact in capture.facts("aliases") if fact.key == by_user] == [by_user]
 
     survivor = customer_key("user_id", "survivor")
     merged = {"surviving": survivor, "losing": by_user, "reason": "same phone"}
     publish(capture, "heed.contact.merged.v1", by_user, merged)
-    capture.wait_for(lambda: capture.status()["aliases"] == 2)
+    capture.wait_for(lambda: capture.status()["aliases"] == before + 2)
     capture.http.post(f"{capture.url}/v1/leads", json={"email": "eve@example.com"}, headers=headers)
     body = {"userId": "eve", "event": "Clicked"}
     capture.http.post(f"{capture.url}/v1/track", json=body, headers=headers)

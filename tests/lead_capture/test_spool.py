@@ -118,7 +118,7 @@ def without_database(capture: Any, database_proxy: Any) -> Any:
     database_proxy.cut()
     yield
     database_proxy.mend()
-    capture.wait_for(lambda: capture.http.get(f"{capture.url}/readyz").status_code == 200)
+    capture.wait_for(lambda: bool(capture.status()))
 
 
 def test_without_the_database_facts_are_accepted_all_the_same(
@@ -129,6 +129,7 @@ def test_without_the_database_facts_are_accepted_all_the_same(
     capture.wait_direct()
     request.getfixturevalue("without_database")
     assert [post(capture, key, 0, number).status_code for number in range(1, 4)] == [200] * 3
+    assert capture.http.get(f"{capture.url}/readyz").status_code == 200
     headers = {"authorization": f"Bearer {key}", "idempotency-key": "k"}
     answer = capture.http.post(f"{capture.url}/v1/leads", json={"email": "a@b.example"}, headers=headers, timeout=30)
     assert answer.status_code == 503
@@ -149,6 +150,7 @@ def test_without_both_the_client_is_told_to_try_again(capture: Any, proxy: Any, 
         answer = post(capture, key, 0, 1)
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) >= 1
+        assert capture.http.get(f"{capture.url}/readyz").status_code == 503
     finally:
         proxy.mend()
 

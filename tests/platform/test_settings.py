@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.auth import TokenVerifier
+from common.tokens import TokenVerifier
 from heed.platform.errors import PlatformError, PortTakenError
 from heed.platform.installation import Installation
 from heed.platform.layout import Layout

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from common.database import Database
-from common.failures import TransientError
 from common.tokens import Principal
 from sales.feed import Feed
 from sales.models import AlertChangeRow
-from sales.sequencer import Sequencer, number_changes
+from sales.sequencer import LOCK, Sequencer, number_changes
 
 TESS = Principal("u_tess", "Tess Test", frozenset({"sales"}))
 
@@ -29,6 +29,14 @@ async def unnumbered(database: Database) -> int:
         return int((await session.execute(query)).scalar_one())
 
 
+async def number(database: Database) -> int:
+    connection = await database.connect()
+    try:
+        return await number_changes(connection)
+    finally:
+        await connection.close()
+
+
 @pytest.fixture
 async def two_sequencers(cases: Any) -> AsyncIterator[None]:
     """Two candidates, as two replicas have them."""
@@ -42,16 +50,13 @@ async def two_sequencers(cases: Any) -> AsyncIterator[None]:
 async def test_a_change_that_commits_late_comes_later(cases: Any) -> None:
     """The position of the uncommitted change is the lower one; its place in the stream is not."""
     slow, quick = await cases.raise_alert(), await cases.raise_alert()
-    async with cases.database.transaction() as session:
-        assert await number_changes(session) == 2
+    assert await number(cases.database) == 2
     async with cases.database.transaction() as late:
         await cases.alerts.acknowledge(late, slow.id, TESS)
         async with cases.database.transaction() as session:
             await cases.alerts.acknowledge(session, quick.id, TESS)
-        async with cases.database.transaction() as session:
-            assert await number_changes(session) == 1
-    async with cases.database.transaction() as session:
-        assert await number_changes(session) == 1
+        assert await number(cases.database) == 1
+    assert await number(cases.database) == 1
     assert [alert_id for _, alert_id in await numbered(cases.database)] == [slow.id, quick.id, quick.id, slow.id]
 
 
@@ -70,29 +75,34 @@ async def test_two_candidates_number_everything_once(cases: Any, two_sequencers:
     assert [seq for seq, _ in await numbered(cases.database)] == list(range(1, 31))
 
 
-async def test_while_one_numbers_the_other_leaves_it_alone(cases: Any) -> None:
+async def test_while_one_numbers_the_other_waits_and_takes_over(cases: Any) -> None:
+    leader = await cases.database.connect()
+    assert await leader.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+    running = asyncio.create_task(Sequencer(cases.database).run())
+    for _ in range(10):
+        await cases.raise_alert()
+        assert await number_changes(leader) == 1
+    leader.terminate()
     await cases.raise_alert()
-    async with cases.database.transaction() as first:
-        assert await number_changes(first) == 1
-        async with cases.database.transaction() as second:
-            assert await number_changes(second) == 0
-    assert len(await numbered(cases.database)) == 1
+
+    async def done() -> bool:
+        return await unnumbered(cases.database) == 0
+
+    await cases.eventually(done)
+    assert [seq for seq, _ in await numbered(cases.database)] == list(range(1, 12))
+    running.cancel()
 
 
 async def test_killed_before_its_commit_it_leaves_the_changes_to_the_next(cases: Any) -> None:
     await cases.raise_alert()
     await cases.raise_alert()
-
-    async def number_and_die() -> None:
-        async with cases.database.transaction() as session:
-            assert await number_changes(session) == 2
-            await session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
-
-    with pytest.raises(TransientError):
-        await number_and_die()
+    connection = await cases.database.connect()
+    await connection.execute("BEGIN")
+    assert await number_changes(connection) == 2
+    with pytest.raises(asyncpg.PostgresError):
+        await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
     assert await unnumbered(cases.database) == 2
-    async with cases.database.transaction() as session:
-        await number_changes(session)
+    assert await number(cases.database) == 2
     assert [seq for seq, _ in await numbered(cases.database)] == [1, 2]
 
 
@@ -127,8 +137,7 @@ async def test_who_waits_before_the_feed_has_read_anything_is_told_as_well(cases
     assert await feed.after(0) == []
     waiting = asyncio.create_task(feed.wait(0))
     await cases.raise_alert()
-    async with cases.database.transaction() as session:
-        await number_changes(session)
+    await number(cases.database)
     following = asyncio.create_task(feed.run())
     async with asyncio.timeout(10):
         await waiting

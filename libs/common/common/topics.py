@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 CUSTOMER_FACTS = "customer-facts"
+IDENTITIES = "identities"
 TRIGGERS = "triggers"
 TRAINING_EXAMPLES = "training-examples"
 MODELS = "models"
@@ -24,6 +25,7 @@ _LARGER = {**_FOR_EVER, "max.message.bytes": "4194304"}
 
 TOPICS = (
     Topic(CUSTOMER_FACTS, PARTITIONS, _FOR_EVER),
+    Topic(IDENTITIES, 1, _FOR_EVER),
     Topic(TRIGGERS, PARTITIONS, _FOR_EVER),
     Topic(TRAINING_EXAMPLES, 1, _FOR_EVER),
     Topic(MODELS, 1, _FOR_EVER),

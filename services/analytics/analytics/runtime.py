@@ -35,7 +35,7 @@ Decoder = Callable[[Record], Event | None]
 _POLL_RECORDS = 4_000
 # Records that come one by one are taken some at a time: each take costs a fetch, a look-up and a turn of the loop.
 _FEW_RECORDS = 200
-_GATHER_SECONDS = 0.01
+_GATHER_SECONDS = 0.015
 _STUCK_SECONDS = 60.0
 _SESSION_TIMEOUT_MS = 8_000
 

@@ -201,6 +201,11 @@ def _merged(cause: Envelope, merge: Merge) -> Envelope:
     return cause.caused(MERGED, SOURCE, data, key=merge.losing, time=cause.time)
 
 
+def about_identity(envelope: Envelope) -> bool:
+    """Whether a fact of ours tells which identifiers are whose: for those who want nothing else."""
+    return envelope.type in (CREATED, MERGED) or "identifiers" in envelope.data.get("changed", ())
+
+
 def consent_changed(person: Person, channel: str, given: bool, reason: str, at: datetime) -> list[Envelope]:
     """A person at a desk changed a consent: the statement, and the contact as it is now."""
     said = {"channel": channel, "given": given, "reason": reason}

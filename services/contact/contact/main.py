@@ -12,12 +12,13 @@ from contact.settings import Settings
 
 def build(settings: Settings) -> Application:
     app = Application("contact", settings)
-    directory = Directory(SystemClock(), settings.topic(topics.CUSTOMER_FACTS))
+    facts, identities = settings.topic(topics.CUSTOMER_FACTS), settings.topic(topics.IDENTITIES)
+    directory = Directory(SystemClock(), facts, identities)
     app.http.include_router(router(directory))
     app.subscribe(
         Subscription(
             group=settings.group("contact"),
-            topics=(settings.topic(topics.CUSTOMER_FACTS), settings.topic(topics.TRIGGERS)),
+            topics=(facts, settings.topic(topics.TRIGGERS)),
             handle=directory.take,
             ignored=UNTOLD,
             instance=f"contact-{settings.instance}",

@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.auth import Principal
 from common.clock import Clock
 from common.envelope import Envelope
 from common.outbox import emit
 from common.problems import not_found
+from common.tokens import Principal
 from contact import events, reading, repository, timeline
 from contact.domain.person import Fact, Person
 
@@ -17,9 +17,9 @@ from contact.domain.person import Fact, Person
 class Directory:
     """Everybody the business knows, and what happened with them."""
 
-    def __init__(self, clock: Clock, facts_topic: str) -> None:
+    def __init__(self, clock: Clock, facts_topic: str, identities_topic: str) -> None:
         self._clock = clock
-        self._topic = facts_topic
+        self._facts, self._identities = facts_topic, identities_topic
 
     async def take(self, session: AsyncSession, envelopes: Sequence[Envelope]) -> None:
         """A batch of facts: who they are about, their lines on the timeline, and what others have to hear."""
@@ -38,7 +38,7 @@ class Directory:
             for envelope, entry, contact in zip(about, entries, contacts, strict=True)
         ]
         await repository.store(session, people, rows)
-        await emit(session, self._topic, said)
+        await self._tell(session, said)
 
     async def set_consent(
         self, session: AsyncSession, contact: str, channel: str, given: bool, caller: Principal
@@ -51,8 +51,13 @@ class Directory:
         if person.hear(Fact(person.id, now, consent={channel: given})):
             await repository.save(session, person)
             said = events.consent_changed(person, channel, given, f"changed by {caller.name}", now)
-            await emit(session, self._topic, said)
+            await self._tell(session, said)
         return person
+
+    async def _tell(self, session: AsyncSession, said: Sequence[Envelope]) -> None:
+        """Everybody; and once more, on a topic of its own, what changes whose an identifier is."""
+        await emit(session, self._facts, said)
+        await emit(session, self._identities, [envelope for envelope in said if events.about_identity(envelope)])
 
 
 def _keys(fact: Fact) -> list[str]:

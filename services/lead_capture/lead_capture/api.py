@@ -6,8 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from common.application import Transaction
-from common.auth import ADMIN, require
+from common.auth import require
 from common.problems import Problem
+from common.tokens import ADMIN
 from lead_capture import repository, service
 from lead_capture.aliases import Aliases
 from lead_capture.hot.credentials import presented_key

@@ -1,4 +1,8 @@
-"""Facts of contact → the alias table: which customer key an identifier's key stands for."""
+"""Facts of contact → the alias table: which customer key an identifier's key stands for.
+
+They come in order per contact, yet those of different contacts may overtake each other. The table ends right all the
+same: a merge moves whatever was pointed at its losing side before, and follows what its surviving side lost since.
+"""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,8 +23,11 @@ async def contact_known(session: AsyncSession, envelope: Envelope) -> None:
 async def contact_merged(session: AsyncSession, envelope: Envelope) -> None:
     """What led to the losing contact leads to the surviving one."""
     merged = ContactMerged.model_validate(envelope.data)
-    await repository.repoint(session, merged.losing, merged.surviving)
-    await repository.point(session, [merged.losing], merged.surviving)
+    survivor = await repository.survivor(session, merged.surviving)
+    if survivor == merged.losing:  # an older merge, the other way round
+        survivor = merged.surviving
+    await repository.repoint(session, merged.losing, survivor)
+    await repository.point(session, [merged.losing], survivor)
 
 
 HANDLERS: dict[str, Handler] = {

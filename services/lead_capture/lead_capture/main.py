@@ -3,7 +3,6 @@
 from common import topics
 from common.application import Application
 from common.clock import SystemClock
-from common.processor import Subscription, dispatch
 from lead_capture import repository
 from lead_capture.aliases import Aliases
 from lead_capture.api import admin, router
@@ -40,13 +39,14 @@ def build(settings: Settings) -> Application:
         async with database.transaction() as session:
             await repository.forget_answers(session)
 
+    app.checks["database"] = pipeline.ready
     app.background("pipeline", pipeline.run)
     app.background("connection to the bus", pipeline.keep_connected)
     app.every(1.0, ticker.beat)
     app.every(1.0, aliases.refresh)
     app.every(2.0, keyring.refresh)
     app.every(3600.0, forget_answers)
-    app.subscribe(_contact_facts(settings, facts))
+    app.consume((topics.IDENTITIES,), HANDLERS, linger_seconds=0.2)
 
     desk = Desk(settings, clock, keyring, aliases, imports, Idempotency(database), pipeline)
     app.asgi = HotPath(app.http, desk)
@@ -57,18 +57,6 @@ def build(settings: Settings) -> Application:
     state.pipeline, state.ticker, state.aliases = pipeline, ticker, aliases
     state.keyring, state.imports = keyring, imports
     return app
-
-
-def _contact_facts(settings: Settings, topic: str) -> Subscription:
-    return Subscription(
-        group=settings.group("lead_capture"),
-        topics=(topic,),
-        handle=dispatch(HANDLERS),
-        types=frozenset(HANDLERS),
-        instance=f"lead_capture-{settings.instance}",
-        # Most of the log is what this service wrote itself: read it in large takes.
-        linger_seconds=0.5,
-    )
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ _ROUND_BYTES = 8 * 1024 * 1024
 _LOOK_SECONDS = 0.25
 _NEARLY_EMPTY = 1_000
 _HOLD_SECONDS = 0.5
+_FEW, _GATHER_SECONDS = 8, 0.005
 
 
 class Outcome(Enum):
@@ -93,6 +94,11 @@ class Pipeline:
         self._work.set()
         return safe
 
+    async def ready(self) -> None:
+        """Returns when facts can be made safe, one way or the other. Raises what the database raised."""
+        if self.spooling or not self._sender.connected:
+            await self._database.ready()
+
     def queue_behind_spool(self) -> None:
         """Somebody (another replica) has spooled: new facts queue behind."""
         self._spool_from_now("another replica spools")
@@ -107,8 +113,8 @@ class Pipeline:
                 self.spooling = False
                 metrics.SPOOLING.set(0)
                 log.info("facts go straight to the bus")
-            # What arrived in the same turn of the loop goes into the same round: fewer and larger batches.
-            await asyncio.sleep(0)
+            # A round costs the same for few facts as for many, here and at the broker and its readers.
+            await asyncio.sleep(_GATHER_SECONDS if len(self._queue) < _FEW else 0)
             self._take_round()
             if self._round:
                 await self._settle()

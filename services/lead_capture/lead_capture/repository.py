@@ -149,6 +149,12 @@ async def repoint(session: AsyncSession, losing: str, survivor: str) -> None:
     )
 
 
+async def survivor(session: AsyncSession, key: str) -> str:
+    """The key that this one stands for, itself where nothing else is known."""
+    found = await session.execute(select(ALIASES.c.survivor).where(ALIASES.c.alias == key))
+    return found.scalar_one_or_none() or key
+
+
 async def changed_aliases(session: AsyncSession, since: datetime | None) -> Sequence[Row]:  # type: ignore[type-arg]
     query = select(ALIASES.c.alias, ALIASES.c.survivor, ALIASES.c.changed_at)
     if since is not None:

@@ -4,7 +4,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from lead_capture.domain.moment import parse_moment
 from lead_capture.domain.money import currency_code, decimal_of
@@ -26,7 +34,10 @@ Line = Annotated[Annotated[str, StringConstraints(max_length=2_048)] | None, Bla
 Prose = Annotated[Annotated[str, StringConstraints(max_length=16_384)] | None, Blank]
 Identifier = Annotated[Short, BeforeValidator(_text_of_number)]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=255), BeforeValidator(_text_of_number)]
-Amount = Annotated[Decimal, BeforeValidator(decimal_of)]
+# `decimal_of` says all there is to say; pydantic's own check of a Decimal after it cost more than the rest of an item.
+Amount = Annotated[
+    Decimal, PlainValidator(decimal_of), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]})
+]
 Currency = Annotated[str, BeforeValidator(currency_code)]
 Moment = Annotated[datetime, BeforeValidator(parse_moment)]
 

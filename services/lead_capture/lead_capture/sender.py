@@ -82,11 +82,13 @@ class Sender:
                     for batch in _batches(producer, group):
                         acks.append(await producer.send_batch(batch, topic, partition=partition))
                 await asyncio.wait(acks)
-        finally:
+        except BaseException:
             for ack in acks:
                 ack.add_done_callback(_retrieve)
-        for ack in acks:
-            ack.result()
+            raise
+        for error in [ack.exception() for ack in acks]:
+            if error is not None:
+                raise error
 
     def _by_partition(self, messages: Sequence[Message]) -> dict[tuple[str, int], list[Message]]:
         groups: dict[tuple[str, int], list[Message]] = {}

@@ -6,43 +6,36 @@ whoever has seen `seq` n has been shown everything up to n.
 """
 
 import asyncio
+from contextlib import suppress
 
+import asyncpg
 import structlog
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.database import Database
-from common.failures import TransientError
-from common.notifications import Notifications
 from sales.repository.alerts import CHANGED
 
 log = structlog.get_logger()
 
-SEQUENCED = "alert_sequenced"
+SEQUENCED = "alert_sequenced"  # as in _NUMBER
+LOCK = 0x414C5254  # spells ALRT; the advisory lock of the one that numbers
 
-_LOCK = 0x414C5254  # spells ALRT; the advisory lock of the one that numbers
 _POLL_SECONDS = 1.0
 _RETRY_SECONDS = 0.5
 
-# The lock is taken by a statement of its own: the next one sees everything that the last holder committed.
-_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_NUMBER = text(
-    """
-    WITH head AS (SELECT coalesce(max(seq), 0) AS seq FROM alert_changes),
-         fresh AS (SELECT position, row_number() OVER (ORDER BY position) AS nth
-                   FROM alert_changes WHERE seq IS NULL),
-         numbered AS (UPDATE alert_changes AS change SET seq = head.seq + fresh.nth
-                      FROM head, fresh WHERE change.position = fresh.position
-                      RETURNING change.seq)
-    SELECT count(*), pg_notify(:channel, '') FROM numbered HAVING count(*) > 0
-    """
-)
+_NUMBER = """
+WITH head AS (SELECT coalesce(max(seq), 0) AS seq FROM alert_changes),
+     fresh AS (SELECT position, row_number() OVER (ORDER BY position) AS nth FROM alert_changes WHERE seq IS NULL),
+     numbered AS (UPDATE alert_changes AS change SET seq = head.seq + fresh.nth
+                  FROM head, fresh WHERE change.position = fresh.position
+                  RETURNING change.seq)
+SELECT count(*), pg_notify('alert_sequenced', '') FROM numbered HAVING count(*) > 0
+"""
 
 
 class Sequencer:
-    """Runs in every replica; the lock of the transaction lets one work at a time.
+    """Runs in every replica; the one whose connection holds the lock numbers, the others try again each second.
 
-    Killed before its commit, it leaves the changes as they were; the next run, here or elsewhere, numbers them.
+    Killed, it loses its connection and thereby the lock; what it had not committed is numbered by the next.
     """
 
     def __init__(self, database: Database) -> None:
@@ -50,19 +43,29 @@ class Sequencer:
 
     async def run(self) -> None:
         """Until cancelled. Survives the database's absence."""
-        async with Notifications(self._database, CHANGED) as notified:
+        while True:
+            try:
+                await self._number_for_ever(await self._database.connect())
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("sequencer waits", error=str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _number_for_ever(self, connection: asyncpg.Connection) -> None:
+        changed, leads = asyncio.Event(), False
+        try:
+            await connection.add_listener(CHANGED, lambda *_: changed.set())
             while True:
-                try:
-                    async with self._database.transaction() as session:
-                        await number_changes(session)
-                except TransientError as error:
-                    log.warning("sequencer waits", error=str(error))
-                    await asyncio.sleep(_RETRY_SECONDS)
-                await notified.wait(_POLL_SECONDS)
+                leads = leads or await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+                if leads:
+                    await number_changes(connection)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await changed.wait()
+                changed.clear()
+        finally:
+            connection.terminate()
 
 
-async def number_changes(session: AsyncSession) -> int:
-    """Numbers what is committed, unless somebody else is at it. Returns how many changes got their place."""
-    if not (await session.execute(_TRY_LOCK, {"lock": _LOCK})).scalar_one():
-        return 0
-    return (await session.execute(_NUMBER, {"channel": SEQUENCED})).scalar_one_or_none() or 0
+async def number_changes(connection: asyncpg.Connection) -> int:
+    """Numbers what is committed. Returns how many changes got their place. Only for who holds the lock."""
+    return await connection.fetchval(_NUMBER) or 0

@@ -8,7 +8,7 @@ loyalty numbers) they stay with whoever had them first, and the conflict is note
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from contact.domain.person import STRONG, WORDS, Fact, Person
+from contact.domain.person import STRONG, WORDS, Fact, Identifier, Person
 
 
 @dataclass(slots=True)
@@ -173,15 +173,29 @@ class People:
                 identity = self._add(Identity(identifier.key, person.id))
             elif self.current(identity.contact) != person.id:
                 self.conflicts.add((identifier.key, person.id))
+                if identity.kind is None:  # an alias of somebody else, who may turn out to be the same person yet
+                    self._name(identity, identifier)
+                    self._hold(self.persons[self.current(identity.contact)], identifier)
                 continue
             if identity.kind is None:
-                identity.kind, identity.value = identifier.kind, identifier.value
-                self.altered.add(identifier.key)
-            if person.holds(identifier):
+                self._name(identity, identifier)
+            if self._hold(person, identifier):
                 news.changed.add("identifiers")
         for key in fact.aliases:
             if key not in self.identities:
                 self._add(Identity(key, person.id))
+
+    def _name(self, identity: Identity, identifier: Identifier) -> None:
+        """A key that was only heard so far is known to stand for this."""
+        identity.kind, identity.value = identifier.kind, identifier.value
+        self.altered.add(identity.key)
+
+    def _hold(self, person: Person, identifier: Identifier) -> bool:
+        """Whether the person's record did not list it yet."""
+        if not person.holds(identifier):
+            return False
+        self.touched.add(person.id)
+        return True
 
 
 def _at_odds(fact: Fact, person: Person | None, other: Person) -> bool:

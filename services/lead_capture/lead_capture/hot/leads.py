@@ -13,7 +13,7 @@ from lead_capture.hot.answers import Answer, accepted
 from lead_capture.hot.call import Call
 from lead_capture.hot.intake import Desk, checked, identified
 from lead_capture.keyring import WriteKey
-from lead_capture.schemas import Lead
+from lead_capture.schemas import Consent, Lead
 
 _FORM = "application/x-www-form-urlencoded"
 _FIELDS = frozenset(Lead.model_fields)
@@ -31,7 +31,8 @@ async def post_lead(desk: Desk, call: Call, key: WriteKey, body: bytes) -> Answe
             # A machine filled the field that people do not see: it learns nothing from the answer.
             metrics.HONEYPOT.labels(key.source).inc()
         else:
-            fields = lead.model_dump()
+            consent = lead.consent.model_dump() if isinstance(lead.consent, Consent) else lead.consent
+            fields = {**vars(lead), "consent": consent}
             identifiers = identified({kind: fields[kind] for kind in ("email", "phone")}, desk.settings.default_region)
 
             def build(intake: Intake) -> Captured:
