@@ -2,6 +2,7 @@
 
 import json
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,3 +80,25 @@ def _status_of(body: bytes) -> int:
     except Problem as problem:
         return problem.status
     return 200
+
+
+scalars = st.none() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False)
+keys = st.text('a\0":\\', max_size=4) | st.sampled_from(["k" * 255, "k" * 256, "é" * 200])
+documents = st.recursive(
+    scalars | st.text('a\0"\\:{[é ', max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=40,
+)
+
+
+@given(documents)
+def test_what_looks_plain_has_nothing_to_find(document: object) -> None:
+    for body in (orjson.dumps(document), json.dumps(document).encode(), json.dumps(document, indent=2).encode()):
+        if strictjson.is_plain(body):
+            strictjson.check(orjson.loads(body))
+
+
+def test_what_cannot_be_carried_never_looks_plain() -> None:
+    deep = b"[" * 33 + b"]" * 33
+    for body in (b'{"a":"\\u0000"}', b'{"%b":1}' % (b"k" * 256), b'{"%b" \n :1}' % (b"k" * 256), deep):
+        assert not strictjson.is_plain(body)

@@ -135,6 +135,8 @@ def test_every_fact_keeps_its_contract_and_the_cloudevents_library_reads_it(capt
     capture.http.post(f"{capture.url}/v1/orders", json={**ORDER, "type": "return"}, headers=headers)
     for kind, more in (("identify", {}), ("alias", {"previousId": "a"}), ("group", {"groupId": "g"}), ("page", {})):
         capture.http.post(f"{capture.url}/v1/{kind}", json={"userId": "u", **more}, headers=headers)
+    before = capture.status()["last_tick"]
+    capture.wait_for(lambda: capture.status()["last_tick"] != before)
     mine = [
         record
         for record in capture.records()

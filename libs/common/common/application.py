@@ -24,6 +24,7 @@ from common.http import create_app
 from common.inbox import forget_old
 from common.outbox import OUTBOX
 from common.relay import Published, Relay
+from common.server import Protocol
 from common.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -124,6 +125,8 @@ class Application:
             port=self.settings.port,
             log_config=None,
             access_log=False,
+            http=Protocol,
+            proxy_headers=False,
             timeout_graceful_shutdown=3,
             server_header=False,
         )

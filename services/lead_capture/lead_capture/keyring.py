@@ -4,7 +4,10 @@ import hashlib
 import secrets
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
+
+from uuid_utils import UUID
 
 from common.database import Database
 from common.failures import BusyError
@@ -23,6 +26,7 @@ def new_key(kind: str) -> str:
     return _PREFIXES[kind] + secrets.token_urlsafe(24)
 
 
+@lru_cache(maxsize=1_024)
 def hash_of(key: str) -> bytes:
     """What is stored of a key. It has 192 random bits, so a plain hash is enough."""
     return hashlib.sha256(key.encode("utf-8", "replace")).digest()
@@ -36,7 +40,7 @@ class WriteKey:
     source: str
     kind: str
     origins: frozenset[str]
-    namespace: bytes = field(repr=False)
+    namespace: UUID = field(repr=False)
 
     @property
     def public(self) -> bool:

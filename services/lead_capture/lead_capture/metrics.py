@@ -11,7 +11,7 @@ SPOOLED = Counter("heed_capture_spooled_total", "Facts put into the outbox becau
 SPOOLING = Gauge("heed_capture_spooling", "1 while facts queue in the outbox, 0 while they go straight to the bus")
 DURABLE = Histogram(
     "heed_capture_durable_seconds",
-    "From acceptance to safety, on the bus or in the outbox",
+    "From acceptance to safety, on the bus or in the outbox, of the fact that waited longest in its round",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 UNACKNOWLEDGED = Gauge("heed_capture_unacknowledged_facts", "Facts accepted and not yet safe")

@@ -63,6 +63,7 @@ class Pipeline:
         self._bytes = self._facts = 0
         self._work = asyncio.Event()
         self._looked = 0.0
+        self._busy = False
         self.spooling = True
         metrics.SPOOLING.set(1)
 
@@ -84,7 +85,7 @@ class Pipeline:
         Call it in the same step as `received` was read from the clock. `direct_only` is refused rather than
         spooled. Raises BusyError when too much is waiting.
         """
-        size = sum(len(message.value) for message in messages)
+        size = len(messages[0].value) if len(messages) == 1 else sum(len(message.value) for message in messages)
         if self._bytes + size > _ROOM_BYTES:
             raise BusyError(1.0)
         safe = asyncio.get_running_loop().create_future()
@@ -114,8 +115,9 @@ class Pipeline:
                 metrics.SPOOLING.set(0)
                 log.info("facts go straight to the bus")
             # A round costs the same for few facts as for many, here and at the broker and its readers.
-            await asyncio.sleep(_GATHER_SECONDS if len(self._queue) < _FEW else 0)
+            await asyncio.sleep(0 if self._busy else _GATHER_SECONDS)
             self._take_round()
+            self._busy = len(self._round) > _FEW
             if self._round:
                 await self._settle()
 
@@ -145,11 +147,10 @@ class Pipeline:
         failure = None if self.spooling else await self._send()
         if self.spooling:
             failure = await self._spool(failure)
-        now = time.perf_counter()
+        metrics.DURABLE.observe(time.perf_counter() - self._round[0].started)
         for entry in self._round:
             self._bytes -= entry.size
             self._facts -= len(entry.messages)
-            metrics.DURABLE.observe(now - entry.started)
             if entry.safe.done():
                 continue
             if failure:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from uuid_utils import UUID
+
 LEAD_CAPTURED = "heed.lead.captured.v1"
 TOUCHPOINT_CAPTURED = "heed.touchpoint.captured.v1"
 ORDER_PLACED = "heed.order.placed.v1"
@@ -30,7 +32,7 @@ class Intake:
     """What all events of one request share. `history` is true for an import: its times are taken as they are."""
 
     source: str
-    namespace: bytes
+    namespace: UUID
     region: str
     currency: str
     received: datetime

@@ -1,6 +1,7 @@
 """Amounts of money: decimal, finite and of a size that can be meant."""
 
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 LIMIT = Decimal(10) ** 12
 _PLACES = 6
@@ -11,8 +12,13 @@ def decimal_of(value: object) -> Decimal:
     """A number or its text, exactly as written. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise ValueError("must be a number or its text")
+    return _decimal(str(value))
+
+
+@lru_cache(maxsize=4_096)
+def _decimal(text: str) -> Decimal:
     try:
-        number = Decimal(str(value).strip())
+        number = Decimal(text.strip())
     except InvalidOperation:
         raise ValueError("is not a number") from None
     if not number.is_finite() or abs(number) >= LIMIT:

@@ -143,7 +143,7 @@ class Visit:
         key = self._known_key()
         if len(body) > settings.batch_limit_bytes:
             _allow_one_large_order(document, settings.batch_limit_bytes)
-        return await post_events(self._desk, self.call, key, document)
+        return await post_events(self._desk, self.call, key, document, checked=strictjson.is_plain(body))
 
     def _segment_limit(self) -> int:
         settings = self._desk.settings

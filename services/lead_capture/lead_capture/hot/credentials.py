@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import parse_qs
 
 from common.problems import Problem
@@ -29,6 +30,7 @@ def allow_in_the_open(key: WriteKey) -> WriteKey:
     return key
 
 
+@lru_cache(maxsize=1_024)
 def _from_header(given: bytes) -> str:
     scheme, _, value = given.partition(b" ")
     value = value.strip()
