@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from heed.client import ApiError
-from heed.commands.context import console
+from heed.commands.context import console, installation
 from heed.importer.orders import Grouped, group, shift_to_now
 from heed.importer.posting import Importer, progress_path
 from heed.importer.reading import Columns, UnreadableError, read_lines
@@ -49,9 +49,7 @@ def orders(
     home = default_layout().home
     options = {**columns.named(), "currency": currency, "live": live}
     state = progress_path(home, file, options)
-    importer = Importer(
-        _setting(url, "LEAD_CAPTURE_URL"), _setting(key, "SERVER_KEY"), state, currency=currency, live=live
-    )
+    importer = Importer(_address(url), _server_key(key), state, currency=currency, live=live)
     shift = shift_to_now(grouped.orders, datetime.now(UTC)) if live else timedelta()
     with _bar() as bar:
         task = bar.add_task("posting orders", total=len(grouped.orders))
@@ -78,13 +76,18 @@ def _bar() -> Progress:
     return Progress(*shown, console=console)
 
 
-def _setting(given: str | None, name: str) -> str:
+def _address(given: str | None) -> str:
+    """Where lead_capture listens: as said, or as this installation is set up."""
+    return given or installation().services.url("lead_capture")
+
+
+def _server_key(given: str | None) -> str:
     demo = default_layout().demo_env
     known = dict(line.split("=", 1) for line in demo.read_text().splitlines() if "=" in line) if demo.exists() else {}
-    value = given or os.environ.get(name) or known.get(name)
-    if not value:
-        raise ApiError(f"{name} is not known: pass it as an option, or start Heed with `make run`")
-    return value
+    key = given or os.environ.get("SERVER_KEY") or known.get("SERVER_KEY")
+    if not key:
+        raise ApiError("No server key is known: make one with heed key add NAME --kind server and pass it as --key")
+    return key
 
 
 def _report(grouped: Grouped, refused_file: Path) -> None:
