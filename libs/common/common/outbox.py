@@ -21,7 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.envelope import Envelope
+from common.bus import Message
+from common.envelope import Envelope, Headers
 
 SLICES = 8
 CHANNEL = "outbox"  # as in EMIT
@@ -58,24 +59,28 @@ SELECT pg_notify('outbox', '') FROM added LIMIT 1
 """
 
 
-def columns(emitted: Iterable[tuple[str, Envelope]], partition: int | None = None) -> list[list[Any]]:
-    """The parameters of EMIT for (topic, envelope) pairs. `partition` overrides the one the keys would choose."""
-    rows = [
-        (
-            slice_of(envelope.key),
-            topic,
-            envelope.key,
-            partition,
-            orjson.dumps({name: value.decode() for name, value in envelope.headers()}).decode(),
-            envelope.value(),
-        )
-        for topic, envelope in emitted
-    ]
+def message_of(topic: str, envelope: Envelope, partition: int | None = None) -> Message:
+    """What stands for one envelope on the bus. `partition` overrides the one the key would choose."""
+    return Message(topic, envelope.key, envelope.value(), envelope.headers(), partition)
+
+
+def columns(messages: Iterable[Message]) -> list[list[Any]]:
+    """The parameters of EMIT; none for no messages."""
+    rows = [(slice_of(m.key), m.topic, m.key, m.partition, _json(m.headers), m.value) for m in messages]
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _json(headers: Headers) -> str:
+    return orjson.dumps({name: value.decode() for name, value in headers}).decode()
+
+
+async def put(session: AsyncSession, messages: Iterable[Message]) -> None:
+    """Publishes once the session commits, in this order per key."""
+    if given := columns(messages):
+        connection = await session.connection()
+        await connection.exec_driver_sql(EMIT, tuple(given))
 
 
 async def emit(session: AsyncSession, topic: str, envelopes: Iterable[Envelope]) -> None:
     """Publishes once the session commits. Writers of one key must hold that key's row lock, so order holds."""
-    if given := columns((topic, envelope) for envelope in envelopes):
-        connection = await session.connection()
-        await connection.exec_driver_sql(EMIT, tuple(given))
+    await put(session, [message_of(topic, envelope) for envelope in envelopes])

@@ -37,7 +37,8 @@ class Subscription:
     """What a consumer takes: topics, the types it cares for (None: all but the `ignored`), what it does with a batch.
 
     `instance` names this replica, the same after a restart; two that run at once must differ. `linger_seconds` is how
-    long it rests after a small take, so that batches are fewer and larger where a fraction of a second does not matter.
+    long the broker may wait until there is much to send: fewer and larger batches where a fraction of a second does
+    not matter.
     """
 
     group: str

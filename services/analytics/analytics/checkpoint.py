@@ -19,7 +19,7 @@ from analytics.events import CLEARED, RAISED
 from common.clock import parse_rfc3339
 from common.database import Database, is_transient
 from common.envelope import Envelope
-from common.outbox import EMIT, columns
+from common.outbox import EMIT, columns, message_of
 
 log = structlog.get_logger()
 
@@ -142,7 +142,7 @@ async def write_outbox(
     partition: int | None = None,
 ) -> None:
     """Outbox rows on a raw connection; `partition` overrides the one that the keys would choose."""
-    await connection.execute(EMIT, *columns(emitted, partition))
+    await connection.execute(EMIT, *columns(message_of(topic, envelope, partition) for topic, envelope in emitted))
 
 
 def _trigger(envelope: Envelope) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Write keys in memory: who posts, from which origins, how fast. Only hashes are kept."""
+"""Write keys in memory: who posts, from which origins, how fast. The database holds hashes only."""
 
 import hashlib
 import secrets

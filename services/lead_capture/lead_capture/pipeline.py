@@ -16,6 +16,7 @@ from enum import Enum
 
 import structlog
 
+from common import outbox
 from common.bus import Message
 from common.database import Database
 from common.failures import BusyError, TransientError
@@ -85,7 +86,7 @@ class Pipeline:
         Call it in the same step as `received` was read from the clock. `direct_only` is refused rather than
         spooled. Raises BusyError when too much is waiting.
         """
-        size = len(messages[0].value) if len(messages) == 1 else sum(len(message.value) for message in messages)
+        size = sum(len(message.value) for message in messages)
         if self._bytes + size > _ROOM_BYTES:
             raise BusyError(1.0)
         safe = asyncio.get_running_loop().create_future()
@@ -177,7 +178,7 @@ class Pipeline:
             return None
         try:
             async with asyncio.timeout(self._spool_timeout), self._database.transaction() as session:
-                await repository.spool(session, messages)
+                await outbox.put(session, messages)
         except (TransientError, TimeoutError) as error:
             log.warning("neither bus nor database can be reached", error=str(error))
             return TransientError("neither bus nor database can be reached")

@@ -9,8 +9,7 @@ from sqlalchemy import Row, and_, delete, func, insert, or_, select, text, tuple
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bus import Message
-from common.outbox import CHANNEL, OUTBOX, slice_of
+from common.outbox import OUTBOX
 from lead_capture.models import ALIASES, IDEMPOTENCY, IMPORTS, WRITE_KEYS
 
 _TICK_LOCK = 0x5449434B  # spells TICK
@@ -25,23 +24,6 @@ class Reservation:
     source: str
     key: str
     fingerprint: bytes
-
-
-async def spool(session: AsyncSession, messages: Sequence[Message]) -> None:
-    """Queues messages in the outbox in this order; the relay publishes them."""
-    rows = [
-        {
-            "slice": slice_of(message.key),
-            "topic": message.topic,
-            "key": message.key,
-            "partition": message.partition,
-            "headers": {name: value.decode() for name, value in message.headers},
-            "value": message.value,
-        }
-        for message in messages
-    ]
-    await session.execute(insert(OUTBOX), rows)
-    await session.execute(text(f"NOTIFY {CHANNEL}"))
 
 
 async def count_spooled(session: AsyncSession, at_most: int | None = None) -> int:
