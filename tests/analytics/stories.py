@@ -7,7 +7,7 @@ from uuid import UUID
 from analytics.customers import Changes
 from analytics.events import Event, What
 from analytics.fold import Fold
-from analytics.profile import DAY
+from analytics.orders import DAY
 from common.envelope import Envelope
 
 START = 1_760_000_000.0

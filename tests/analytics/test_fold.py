@@ -10,7 +10,9 @@ from analytics.events import Event, What
 from analytics.fold import Fold
 from analytics.operators.base import Adopted, Kind
 from analytics.operators.churn_risk import FEATURES, MODEL, new_model
-from analytics.profile import DAY, pack
+from analytics.operators.spend_deviation import Spend
+from analytics.orders import DAY, Orders
+from analytics.profile import pack
 from common.envelope import Envelope
 from tests.analytics.stories import (
     START,
@@ -49,7 +51,7 @@ def test_an_unusual_order_is_raised_once_and_does_not_teach() -> None:
     fold = Fold(0)
     fold_all(fold, regular("c_a", 12, 7))
     then = START + 12 * 7 * DAY
-    usual = fold.profile("c_a").money["GBP"].mean  # type: ignore[union-attr]
+    usual = fold.profile("c_a").of(Spend).baselines["GBP"].mean  # type: ignore[union-attr]
 
     said = fold_all(fold, [order("c_a", then, 900.0)])
 
@@ -57,7 +59,7 @@ def test_an_unusual_order_is_raised_once_and_does_not_teach() -> None:
     assert said[0].data["direction"] == "good"
     assert said[0].data["sentence"] == "Spent £900; usually £39."
     assert len(said[0].data["recent_orders"]) == 8
-    assert fold.profile("c_a").money["GBP"].mean == usual  # type: ignore[union-attr]
+    assert fold.profile("c_a").of(Spend).baselines["GBP"].mean == usual  # type: ignore[union-attr]
     assert kinds(fold_all(fold, [order("c_a", then + 7 * DAY, 41.0)])) == [("spend_deviation", "cleared")]
 
 
@@ -238,7 +240,7 @@ def test_odd_times_neither_crash_nor_loop(at: float) -> None:
     fold = Fold(0)
     fold_all(fold, regular("c_a", 5, 9))
     fold_all(fold, [order("c_a", at), order("c_b", at), tick(START + 400 * DAY), order("c_b", START + 500 * DAY)])
-    assert fold.profile("c_a").orders == 6  # type: ignore[union-attr]
+    assert fold.profile("c_a").of(Orders).count == 6  # type: ignore[union-attr]
 
 
 @settings(max_examples=10, deadline=None)

@@ -4,7 +4,9 @@ import pytest
 
 from analytics.events import TYPES, Event, What
 from analytics.fold import Fold
-from analytics.profile import DAY, pack
+from analytics.operators.purchase_silence import Rhythm
+from analytics.orders import DAY, Orders
+from analytics.profile import pack
 from common.envelope import Envelope
 from tests.analytics.stories import START, fold_all, kinds, order, regular, reloaded, ticks
 
@@ -37,8 +39,9 @@ def test_the_survivor_gets_what_the_loser_learned() -> None:
 
     profile = there.profile("c_kept")
     assert profile is not None
-    assert (profile.orders, profile.order_days, profile.gaps) == (12, 12, 10)
-    assert profile.mean_gap_days() == pytest.approx(9.0)
+    orders = profile.of(Orders)
+    assert (orders.count, orders.days, profile.of(Rhythm).gaps) == (12, 12, 10)
+    assert orders.mean_gap_days() == pytest.approx(9.0)
     assert here.profile("c_loser") is None
 
 
@@ -46,7 +49,6 @@ def test_the_lost_key_raises_nothing_more_and_passes_facts_on() -> None:
     here = Fold(0)
     fold_all(here, regular("c_loser", 10, 9))
     last = START + 81 * DAY
-    assert kinds(fold_all(here, ticks(last, last + 40 * DAY)))[0] == ("purchase_silence", "raised")
 
     here.apply(merged("c_loser", "c_kept", last + 41 * DAY))
     late = order("c_loser", last + 42 * DAY)
@@ -54,11 +56,39 @@ def test_the_lost_key_raises_nothing_more_and_passes_facts_on() -> None:
     here.apply(late)
     changes = here.take_changes()
 
-    assert [e.type for e in changes.triggers] == ["heed.trigger.cleared.v1"]
+    assert changes.triggers == []
     passed = changes.facts[-1]
     assert (passed.type, passed.key, passed.id) == ("heed.order.placed.v1", "c_kept", late.id)
     assert here.passes_on("c_loser")
     assert fold_all(here, ticks(last + 43 * DAY, last + 90 * DAY)) == []
+
+
+def test_an_open_episode_goes_on_with_the_survivor() -> None:
+    here, there = Fold(0), Fold(1)
+    fold_all(here, regular("c_loser", 10, 9))
+    last = START + 81 * DAY
+    raised = fold_all(here, ticks(last, last + 40 * DAY))[0]
+
+    here.apply(merged("c_loser", "c_kept", last + 41 * DAY))
+    assert [e for fact in here.take_changes().facts for e in fold_all(there, [received(fact)])] == []
+    ended = fold_all(there, [order("c_kept", last + 42 * DAY)])
+
+    assert kinds(ended) == [("purchase_silence", "cleared")]
+    assert (ended[0].key, ended[0].data["trigger"]) == ("c_kept", raised.data["trigger"])
+
+
+def test_of_two_open_episodes_of_a_kind_the_lost_one_ends() -> None:
+    here, there = Fold(0), Fold(1)
+    last = START + 81 * DAY
+    raised = {}
+    for fold, customer in ((here, "c_loser"), (there, "c_kept")):
+        fold_all(fold, regular(customer, 10, 9))
+        raised[customer] = fold_all(fold, ticks(last, last + 40 * DAY))[0].data["trigger"]
+
+    here.apply(merged("c_loser", "c_kept", last + 41 * DAY))
+    said = [e for fact in here.take_changes().facts for e in fold_all(there, [received(fact)])]
+
+    assert [(e.type.split(".")[2], e.data["trigger"]) for e in said] == [("cleared", raised["c_loser"])]
 
 
 def test_a_new_owner_knows_who_moved() -> None:

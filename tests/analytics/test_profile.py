@@ -1,60 +1,92 @@
+import math
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.profile import DAY, Episode, Profile, note_order, note_return, pack, peek, unpack
+from analytics.events import Event, What
+from analytics.operators import OPERATORS
+from analytics.orders import DAY, Orders
+from analytics.pending import Pending
+from analytics.profile import Episode, Profile, pack, peek, unpack
+from analytics.sections import SECTIONS, Section
 
-orders = st.lists(
-    st.tuples(
-        st.floats(0, 4e9), st.integers(0, 10**12), st.sampled_from(["GBP", "EUR", "USD", "CHF", "SEK", "PLN", "JPY"])
-    ),
-    max_size=40,
-)
+amounts = st.integers(0, 10**12)
+currencies = st.sampled_from(["GBP", "EUR", "USD", "CHF", "SEK", "PLN", "JPY"])
+made = st.lists(st.tuples(st.floats(0, 4e9), amounts, currencies), max_size=40)
 
 
-@given(orders)
-def test_a_profile_survives_packing_and_stays_small(made: list[tuple[float, int, str]]) -> None:
-    profile = Profile(last_event_at=5.0, silence_due=77.0, import_open=3.0)
-    for at, amount, currency in sorted(made):
-        note_order(profile, at, amount, currency)
+def ordered(at: float, amount: int, currency: str = "GBP") -> Event:
+    return Event(What.ORDER, "id", "c_a", at, at, 0.0, amount, currency)
+
+
+@given(made)
+def test_a_profile_survives_packing(orders: list[tuple[float, int, str]]) -> None:
+    profile = Profile(last_event_at=5.0, import_open=3.0, segment=4, timers={2: 99.0, 1: 77.0})
+    for at, amount, currency in sorted(orders):
+        profile.of(Orders).note(ordered(at, amount, currency))
     for kind in range(1, 5):
         profile.episodes[kind] = Episode(kind, bytes(16), 1.0, 2.0, 0.123456789, 3, kind == 2)
+    profile.pending.add(3, b"eight by")
 
     packed = pack(profile)
+    again = unpack(packed, profile.pending.pack())
 
-    assert pack(unpack(packed)) == packed
-    assert len(packed) <= 1024
+    assert pack(again) == packed
+    assert again.of(Orders).recent() == profile.of(Orders).recent()
+    assert again.pending.rows(3) == b"eight by"
     assert peek(packed) == (77.0, True)
 
 
-@given(orders)
-def test_orders_days_and_spend_are_exact(made: list[tuple[float, int, str]]) -> None:
-    profile = Profile()
-    made = sorted((at, amount, "GBP") for at, amount, _ in made)
-    for at, amount, currency in made:
-        note_order(profile, at, amount, currency)
+def test_everything_at_once_stays_small() -> None:
+    profile = Profile(timers={int(operator.kind): 1.0 for operator in OPERATORS})
+    for at in range(40):
+        profile.of(Orders).note(ordered(at * DAY, 5_000, ("GBP", "EUR")[at % 2]))
+    for section in SECTIONS.values():
+        if "Population" not in section.__name__:
+            profile.of(section)
+    assert len(pack(profile)) <= 1024
 
-    days = sorted({int(at // DAY) for at, _, _ in made})
-    assert profile.orders == len(made)
-    assert profile.order_days == len(days)
-    assert sum(m.spent for m in profile.money.values()) == sum(amount for _, amount, _ in made)
-    if len(days) > 1:
-        assert profile.mean_gap_days() == (days[-1] - days[0]) / (len(days) - 1)
-    else:
-        assert profile.mean_gap_days() is None
+
+@given(made)
+def test_orders_days_and_spend_are_exact(orders: list[tuple[float, int, str]]) -> None:
+    kept = Orders()
+    moments = sorted((at, amount) for at, amount, _ in orders)
+    for at, amount in moments:
+        kept.note(ordered(at, amount))
+
+    days = sorted({int(at // DAY) for at, _ in moments})
+    assert kept.count == len(moments)
+    assert kept.days == len(days)
+    assert sum(account.spent for account in kept.accounts.values()) == sum(amount for _, amount in moments)
+    assert kept.mean_gap_days() == ((days[-1] - days[0]) / (len(days) - 1) if len(days) > 1 else None)
 
 
 def test_returns_subtract_and_are_not_orders() -> None:
-    profile = Profile()
-    note_order(profile, 1.0, 500_000, "GBP")
-    note_return(profile, 2.0, 200_000, "GBP", DAY)
+    kept = Orders()
+    kept.note(ordered(1.0, 500_000))
+    kept.note_return(ordered(2.0, 200_000))
 
-    assert (profile.orders, profile.returns, profile.money["GBP"].spent) == (1, 1, 300_000)
+    assert (kept.count, kept.returns, kept.accounts["GBP"].spent) == (1, 1, 300_000)
 
 
-def test_a_late_order_counts_but_teaches_no_rhythm() -> None:
-    profile = Profile()
-    note_order(profile, 10 * DAY, 1, "GBP")
-    note_order(profile, 20 * DAY, 1, "GBP")
+def test_a_late_order_counts_but_makes_no_gap() -> None:
+    kept = Orders()
+    for day in (10, 20, 12):
+        kept.note(ordered(day * DAY, 1))
 
-    assert note_order(profile, 12 * DAY, 1, "GBP") is None
-    assert (profile.orders, profile.late, profile.last_order_at) == (3, 1, 20 * DAY)
+    assert math.isnan(kept.gap)
+    assert (kept.count, kept.days, kept.late, kept.last_at) == (3, 2, 1, 20 * DAY)
+
+
+def test_a_number_belongs_to_one_section() -> None:
+    with pytest.raises(TypeError, match="section 1 is Orders already"):
+        type("Other", (Section,), {"NUMBER": 1})
+
+
+@given(st.dictionaries(st.integers(0, 255), st.binary(min_size=1, max_size=40)))
+def test_what_waits_survives_packing(rows: dict[int, bytes]) -> None:
+    waiting = Pending()
+    for number, row in rows.items():
+        waiting.put(number, row)
+    assert Pending.unpack(waiting.pack()).pack() == waiting.pack()

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from analytics import events as analytics_events
 from analytics.fold import Fold
 from analytics.operators.churn_risk import MODEL
-from analytics.profile import DAY
+from analytics.orders import DAY
 from common.envelope import Envelope
 from tests.analytics.stories import START, fold_all, order, regular, ticket, ticks
 from tests.analytics.test_fold import adopted

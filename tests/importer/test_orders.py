@@ -10,7 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from heed.importer.orders import Grouped, batches, group, parse_time, segment_event, shift_to_now
-from heed.importer.reading import Columns, UnreadableError, read_lines
+from heed.importer.reading import Columns, read_lines
+from heed.importer.tables import UnreadableError
 
 COLUMNS = Columns("CustomerID", "InvoiceDate", "InvoiceNo", "StockCode", "Quantity", "UnitPrice")
 CSV = """InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID

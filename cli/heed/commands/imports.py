@@ -14,7 +14,8 @@ from heed.client import ApiError
 from heed.commands.context import console, installation
 from heed.importer.orders import Grouped, group, shift_to_now
 from heed.importer.posting import Importer, progress_path
-from heed.importer.reading import Columns, UnreadableError, read_lines
+from heed.importer.reading import Columns, read_lines
+from heed.importer.tables import UnreadableError
 from heed.platform.layout import default_layout
 
 app = typer.Typer(help="Bring data in from files.", no_args_is_help=True)
@@ -27,7 +28,7 @@ def imports() -> None:
 
 @app.command()
 def orders(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV (plain or .gz) or Parquet.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, TSV or separated by blanks, plain or .gz; or Parquet.")],
     customer: Annotated[str, typer.Option(help="Column with the customer's id.")],
     time: Annotated[str, typer.Option(help="Column with the time; without an offset it is taken as UTC.")],
     order: Annotated[str, typer.Option(help="Column with the order's id; its lines become one order.")],

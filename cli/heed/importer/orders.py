@@ -94,6 +94,8 @@ def segment_event(order: Order, currency: str, shift: timedelta) -> dict[str, An
 
 
 def _add(orders: dict[tuple[str, str], Order], line: Line) -> None:
+    if line.fault:
+        raise ValueError(line.fault)
     if not line.customer:
         raise ValueError("no customer")
     if not line.order:

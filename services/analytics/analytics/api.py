@@ -9,7 +9,6 @@ from analytics.events import moment
 from analytics.fold import Fold
 from analytics.model_store import ModelStore
 from analytics.models import TriggerRow
-from analytics.operators.base import World
 from analytics.runtime import Runtime
 from common.application import Transaction
 from common.auth import require
@@ -27,12 +26,11 @@ def router(runtime: Runtime, models: ModelStore, clock: Clock) -> APIRouter:
         found = await repository.profile(session, key)
         if found is None:
             raise not_found("customer")
-        everybody, versions = service.population(found[1])
-        adopted = {name: await models.load(name, version) for name, version in versions.items()}
+        task = Fold(0, found[1])
+        for name, version in task.model_versions.items():
+            task.world.models[name] = await models.load(name, version)
         raised = await repository.triggers(session, only_open=True, customer=key)
-        return service.customer(
-            key, found[0], World(everybody, adopted), [_trigger(t) for t in raised.items], clock.now()
-        )
+        return service.customer(key, found[0], task.world, [_trigger(t) for t in raised.items], clock.now())
 
     @routes.get("/triggers")
     async def list_triggers(

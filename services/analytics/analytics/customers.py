@@ -1,7 +1,10 @@
 """The customers of one partition in memory: packed, unpacked only while they change."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from analytics.operators.base import Noted
 from analytics.profile import Profile, pack, peek, unpack
 from analytics.timers import Timers
 from common.envelope import Envelope
@@ -9,19 +12,33 @@ from common.envelope import Envelope
 _MOVED = 0  # in the place of a profile's layout version: this customer is somebody else now
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredRow:
+    """What was said about a customer at a scoring moment."""
+
+    customer: str
+    as_of: float
+    values: Mapping[str, Any]
+
+
 @dataclass
 class Changes:
-    """What a checkpoint has to write, and what has been said since the last one."""
+    """What a checkpoint has to write, and what has been said since the last one.
+
+    `noted` and `scored` are for a replay; live they are dropped.
+    """
 
     profiles: dict[str, bytes] = field(default_factory=dict)
     pending: dict[str, bytes] = field(default_factory=dict)
     triggers: list[Envelope] = field(default_factory=list)
     examples: list[Envelope] = field(default_factory=list)
     facts: list[Envelope] = field(default_factory=list)
+    noted: list[tuple[str, Noted]] = field(default_factory=list)
+    scored: list[ScoredRow] = field(default_factory=list)
 
 
 class Customers:
-    """Profiles, awaited examples, timers, open imports, and where merged customers went."""
+    """Profiles, timers, open imports, and where merged customers went."""
 
     def __init__(self) -> None:
         self.importing: set[str] = set()
@@ -30,7 +47,6 @@ class Customers:
         self._packed: dict[str, bytes] = {}
         self._pending: dict[str, bytes] = {}
         self._hot: dict[str, Profile] = {}
-        self._dirty_pending: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._packed) + sum(1 for customer in self._hot if customer not in self._packed)
@@ -55,9 +71,10 @@ class Customers:
 
     def look(self, customer: str) -> Profile | None:
         """As it stands now, not to be changed."""
-        if customer in self._hot:
-            return self._hot[customer]
-        return unpack(self._packed[customer]) if customer in self._packed else None
+        found = self._hot.get(customer)
+        if found is None and customer in self._packed:
+            found = unpack(self._packed[customer], self._pending.get(customer, b""))
+        return found
 
     def touch(self, customer: str) -> Profile:
         """To be changed; a new one when nobody knew this customer."""
@@ -66,32 +83,30 @@ class Customers:
             profile = self._hot[customer] = self.look(customer) or Profile()
         return profile
 
-    def pending(self, customer: str) -> bytes:
-        """The examples whose label is awaited."""
-        return self._pending.get(customer, b"")
-
-    def keep(self, customer: str, pending: bytes) -> None:
-        self._pending[customer] = pending
-        self._dirty_pending.add(customer)
-
-    def move(self, customer: str, to: str) -> None:
-        """Forgets a customer who is somebody else now; later facts are passed on."""
+    def move(self, customer: str, to: str) -> bool:
+        """Forgets a customer who is somebody else now; later facts are passed on. True when examples were waiting."""
         self.moved[customer] = to
         self._hot.pop(customer, None)
         self._packed.pop(customer, None)
         self.importing.discard(customer)
-        if self._pending.pop(customer, b""):
-            self._dirty_pending.add(customer)
+        return bool(self._pending.pop(customer, b""))
 
     def collect(self, changes: Changes) -> None:
         """Packs what changed since the last call."""
         for customer, profile in self._hot.items():
             self._packed[customer] = changes.profiles[customer] = pack(profile)
+            if profile.pending.changed:
+                self._keep(customer, profile.pending.pack(), changes)
         self._hot.clear()
-        changes.pending.update({customer: self.pending(customer) for customer in self._dirty_pending})
-        self._dirty_pending.clear()
         if len(self.timers) > 4 * len(self._packed) + 1000:
             self.timers.compact({c: peek(p)[0] for c, p in self._packed.items() if c not in self.importing})
+
+    def _keep(self, customer: str, pending: bytes, changes: Changes) -> None:
+        changes.pending[customer] = pending
+        if pending:
+            self._pending[customer] = pending
+        else:
+            self._pending.pop(customer, None)
 
 
 def moved_row(to: str) -> bytes:

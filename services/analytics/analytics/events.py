@@ -77,6 +77,8 @@ class Event:
     currency: str = ""
     correlation: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    partition: int = -1
+    offset: int = -1
 
 
 def decode(record: Record) -> Event | None:
@@ -90,9 +92,11 @@ def decode(record: Record) -> Event | None:
     if record.value is None:
         raise InvalidError("tombstone: a fact has a body")
     try:
-        return _event(what, record.key or b"", headers, record.value)
+        event = _event(what, record.key or b"", headers, record.value)
     except (ValueError, KeyError, TypeError, OverflowError, AttributeError) as error:
         raise InvalidError(f"not as promised: {type(error).__name__} {error}") from error
+    event.partition, event.offset = record.partition, record.offset
+    return event
 
 
 def _event(what: What, key: bytes, headers: Mapping[str, bytes], value: bytes) -> Event:

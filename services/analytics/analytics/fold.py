@@ -4,66 +4,58 @@ Nothing here reads a clock or does I/O. Time arrives as ticks, models as adoptio
 """
 
 import base64
-from dataclasses import asdict
 from datetime import datetime
+from struct import Struct
 
 import orjson
 
 from analytics import episodes
+from analytics.activity import faded
 from analytics.customers import Changes, Customers, moved_row
 from analytics.events import PROFILE_MERGED, TYPES, WIDESPREAD_SILENCE, Event, What, emission, stable_id
 from analytics.merging import merge_into
 from analytics.noticing import Noticing
-from analytics.operators import churn_risk, purchase_silence, support_load
-from analytics.operators.base import Adopted, Kind, Population, World
-from analytics.profile import DAY, Decayed, Profile, pack, unpack
+from analytics.operators import OPERATORS
+from analytics.operators.base import Adopted, Kind, Plan, World
+from analytics.orders import DAY
+from analytics.profile import NEVER, Profile, pack, unpack
+from analytics.sections import Sections
 
 OUTAGE_SECONDS = 600.0
 WIDESPREAD_LEAST = 20
 WIDESPREAD_SHARE = 0.2
-WIDESPREAD_HALF_LIFE = DAY
-_HALF_LIVES = {
-    "web": churn_risk.WEB_HALF_LIFE,
-    "opens": churn_risk.MAIL_HALF_LIFE,
-    "clicks": churn_risk.MAIL_HALF_LIFE,
-    "tickets": support_load.HALF_LIFE,
-    "returned": churn_risk.RETURN_HALF_LIFE,
-}
+_SAME_PERSON = "The same was noticed about this customer under another key."
+_SILENCE = int(Kind.PURCHASE_SILENCE)
+_HEAD = Struct("<4dI")  # last tick, alarmed at, recent silences and their moment, length of the model versions
 
 
 class Fold:
     """The customers of one partition. `apply` takes one record after the other; `take_changes` empties the dirt."""
 
-    def __init__(self, partition: int, state: bytes | None = None) -> None:
+    def __init__(self, partition: int, state: bytes | None = None, plan: Plan | None = None) -> None:
         self.partition = partition
-        self.world = World()
+        self.world = World(plan)
         self.last_tick = 0.0
         self.late = 0
         self.alarmed_at = 0.0
-        self.silences = Decayed()
+        self.silences, self.silences_at = 0.0, 0.0
         self.model_versions: dict[str, int] = {}
-        self._customers = Customers()
-        self._noticing = Noticing(self.world, self._customers)
         if state:
-            self._restore(orjson.loads(state))
+            self._restore(state)
+        self._customers = Customers()
+        self._noticing = Noticing(self.world)
 
-    def _restore(self, state: dict[str, object]) -> None:
-        self.world.population = Population(**state["population"])  # type: ignore[arg-type]
-        self.last_tick = float(state["last_tick"])  # type: ignore[arg-type]
-        self.silences = Decayed(**state["silences"])  # type: ignore[arg-type]
-        self.alarmed_at = float(state["alarmed_at"])  # type: ignore[arg-type]
-        self.model_versions = dict(state["models"])  # type: ignore[call-overload]
+    def _restore(self, state: bytes) -> None:
+        self.last_tick, self.alarmed_at, self.silences, self.silences_at, size = _HEAD.unpack_from(state)
+        at = _HEAD.size
+        self.model_versions = orjson.loads(state[at : at + size])
+        self.world.sections = Sections.unpack(state, at + size)
 
     def state(self) -> bytes:
         """Everything of this task that is not a customer's."""
-        state = {
-            "population": asdict(self.world.population),
-            "last_tick": self.last_tick,
-            "models": self.model_versions,
-            "silences": asdict(self.silences),
-            "alarmed_at": self.alarmed_at,
-        }
-        return orjson.dumps(state, option=orjson.OPT_SORT_KEYS)
+        models = orjson.dumps(self.model_versions, option=orjson.OPT_SORT_KEYS)
+        head = _HEAD.pack(self.last_tick, self.alarmed_at, self.silences, self.silences_at, len(models))
+        return head + models + self.world.sections.pack()
 
     def load(self, customer: str, packed: bytes, pending: bytes | None) -> None:
         """Puts back one customer as the last checkpoint wrote it."""
@@ -89,9 +81,14 @@ class Fold:
         """Whether something was said that should not wait."""
         return bool(self._noticing.changes.triggers or self._noticing.changes.facts)
 
-    def take_changes(self) -> Changes:
-        """The dirt since the last call, packed. The fold goes on from the packed form."""
+    def take_said(self) -> Changes:
+        """What was said since the last call. The profiles stay as they are, unpacked."""
         changes, self._noticing.changes = self._noticing.changes, Changes()
+        return changes
+
+    def take_changes(self) -> Changes:
+        """What was said, and the dirt, packed. The fold goes on from the packed form."""
+        changes = self.take_said()
         self._customers.collect(changes)
         return changes
 
@@ -120,11 +117,19 @@ class Fold:
         else:
             self._customer_event(event)
 
+    def complete(self, until: float, cause: Event) -> None:
+        """Turns all examples into what they teach whose label is known by `until`, whoever is scored next."""
+        for customer in self.customers():
+            profile = self._customers.look(customer)
+            if profile is not None and profile.pending:
+                self._noticing.complete(self._customers.touch(customer), customer, until, cause)
+
     def _customer_event(self, event: Event) -> None:
         customer = event.customer
         profile = self._customers.touch(customer)
         before = profile.next_due()
-        self._noticing.ring(profile, customer, event.time, event)
+        if before <= event.time:
+            self._noticing.ring(profile, customer, event.time, event)
         if event.backfill:
             profile.import_open = event.backfill
             profile.backfill_until = max(profile.backfill_until, event.backfill)
@@ -133,27 +138,27 @@ class Fold:
             self.late += 1
         self._noticing.learn(profile, event)
         profile.last_event_at = max(profile.last_event_at, event.time)
-        if profile.next_due() != before:
-            self._customers.timers.set(profile.next_due(), customer)
+        due = profile.next_due()
+        if due != before:
+            self._customers.timers.set(due, customer)
 
     # -- merges -----------------------------------------------------------------------------------
 
     def _move_away(self, event: Event) -> None:
-        """The losing side: ends its episodes, and sends what it learned to the survivor's partition as a fact."""
+        """The losing side sends what it learned, open episodes and all, to the survivor's partition as a fact."""
         customer, surviving = event.customer, str(event.data["surviving"])
         profile = self._customers.look(customer)
         changes = self._noticing.changes
         if profile is not None:
-            for kind in sorted(profile.episodes):
-                why = "This customer turned out to be another one that is known."
-                said = episodes.clear(profile, Kind(kind), event, customer, event.time, why)
-                if said:
-                    changes.triggers.append(said)
-            packed = base64.b64encode(pack(profile)).decode()
             id_ = stable_id("merged", customer, surviving, event.id)
-            data = {"losing": customer, "profile": packed}
+            data = {
+                "losing": customer,
+                "profile": base64.b64encode(pack(profile)).decode(),
+                "pending": base64.b64encode(profile.pending.pack()).decode(),
+            }
             changes.facts.append(emission(PROFILE_MERGED, surviving, data, event, event.time, id_))
-        self._customers.move(customer, surviving)
+        if self._customers.move(customer, surviving):
+            changes.pending[customer] = b""
         changes.profiles[customer] = moved_row(surviving)
 
     def _pass_on(self, event: Event) -> None:
@@ -163,14 +168,18 @@ class Fold:
         self._noticing.changes.facts.append(fact)
 
     def _take_in(self, event: Event) -> None:
-        """The surviving side."""
-        profile = self._customers.touch(event.customer)
-        merge_into(profile, unpack(base64.b64decode(event.data["profile"])), _HALF_LIVES)
-        if Kind.PURCHASE_SILENCE not in profile.episodes:
-            profile.silence_due = purchase_silence.due(profile, self.world.population)
+        """The surviving side. An episode that both had open ends for the one that was lost."""
+        customer, data = event.customer, event.data
+        profile = self._customers.touch(customer)
+        lost = unpack(base64.b64decode(data["profile"]), base64.b64decode(data.get("pending", "")))
+        for episode in merge_into(profile, lost):
+            if said := episodes.end(episode, _SAME_PERSON, event, customer, event.time):
+                self._noticing.changes.triggers.append(said)
+        for operator in OPERATORS:
+            operator.merged(profile, self.world)
         if profile.import_open:
-            self._customers.importing.add(event.customer)
-        self._customers.timers.set(profile.next_due(), event.customer)
+            self._customers.importing.add(customer)
+        self._customers.timers.set(profile.next_due(), customer)
 
     # -- time and imports -------------------------------------------------------------------------
 
@@ -183,7 +192,7 @@ class Fold:
         if asleep_since is not None:
             for _, profile in awake:
                 _postpone(profile, asleep_since, gap)
-        hushed = self._widespread([p for _, p in awake if _falls_silent(p, event.time)], event)
+        hushed = self._widespread(sum(_falls_silent(p, event.time) for _, p in awake), event)
         for customer, profile in awake:
             self._noticing.ring(profile, customer, event.time, event, hushed=hushed)
             self._customers.timers.set(profile.next_due(), customer)
@@ -198,16 +207,16 @@ class Fold:
             return customer, None
         return customer, self._customers.touch(customer)
 
-    def _widespread(self, silent: list[Profile], event: Event) -> bool:
+    def _widespread(self, silent: int, event: Event) -> bool:
         """Whether so many fall silent within a day that the fault is elsewhere: one alarm, no customer alerts."""
         limit = max(WIDESPREAD_LEAST, WIDESPREAD_SHARE * len(self))
-        before = self.silences.read(event.time, WIDESPREAD_HALF_LIFE)
+        recent = faded(self.silences, self.silences_at, event.time, DAY) + silent
         if silent:
-            self.silences.add(event.time, WIDESPREAD_HALF_LIFE, len(silent))
-        if before + len(silent) < limit:
+            self.silences, self.silences_at = recent, event.time
+        if recent < limit:
             return event.time - self.alarmed_at < DAY
         if event.time - self.alarmed_at > DAY:
-            self._alarm(before + len(silent), event)
+            self._alarm(recent, event)
         return True
 
     def _alarm(self, silent: float, event: Event) -> None:
@@ -228,10 +237,11 @@ class Fold:
 
 def _postpone(profile: Profile, asleep_since: float, gap: float) -> None:
     """Nobody could be heard while the log stood still: a silence that fell due then waits as long again."""
-    if asleep_since < profile.silence_due <= asleep_since + gap:
-        profile.silence_due += gap
+    due = profile.timers.get(_SILENCE, NEVER)
+    if asleep_since < due <= asleep_since + gap:
+        profile.timers[_SILENCE] = due + gap
 
 
 def _falls_silent(profile: Profile, now: float) -> bool:
-    fresh = Kind.PURCHASE_SILENCE not in profile.episodes
-    return fresh and profile.backfill_until <= profile.silence_due <= now
+    due = profile.timers.get(_SILENCE, NEVER)
+    return _SILENCE not in profile.episodes and profile.backfill_until <= due <= now

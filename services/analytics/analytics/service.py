@@ -3,24 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from analytics import schemas
 from analytics.events import moment
-from analytics.operators import churn_risk, purchase_silence, spend_deviation, support_load
-from analytics.operators.base import Population, Standing, World
-from analytics.operators.spend_deviation import SCALE
+from analytics.operators import OPERATORS, purchase_silence, spend_deviation
+from analytics.operators.base import Standing, World
+from analytics.orders import SCALE, Orders
 from analytics.profile import Profile, unpack
-
-_OPERATORS = (churn_risk, purchase_silence, spend_deviation, support_load)
-
-
-def population(state: bytes | None) -> tuple[Population, dict[str, int]]:
-    """What a task's state says of everybody, and the model versions it scores with."""
-    if not state:
-        return Population(), {}
-    read = orjson.loads(state)
-    return Population(**read["population"]), read["models"]
 
 
 def customer(
@@ -31,19 +19,20 @@ def customer(
     now: datetime,
 ) -> schemas.Customer:
     """Profile, live scores and reasons."""
-    profile, everybody = unpack(packed), world.population
-    scores = [_score(operator.standing(profile, world, now.timestamp())) for operator in _OPERATORS]
+    profile = unpack(packed)
+    orders, at = profile.of(Orders), now.timestamp()
+    standings = (operator.standing(profile, world, at) for operator in OPERATORS)
     return schemas.Customer(
         customer=key,
-        orders=profile.orders,
-        returns=profile.returns,
-        spend=[schemas.Money(amount=_decimal(m.spent), currency=m.currency) for m in profile.money.values()],
-        first_order_at=moment(profile.first_order_at) if profile.orders else None,
-        last_order_at=moment(profile.last_order_at) if profile.orders else None,
-        mean_gap_days=profile.mean_gap_days(),
-        usual_spend=_usual(profile, everybody),
-        expected_next=_next(profile, everybody),
-        scores=scores,
+        orders=orders.count,
+        returns=orders.returns,
+        spend=[schemas.Money(amount=_decimal(a.spent), currency=a.currency) for a in orders.accounts.values()],
+        first_order_at=moment(orders.first_at) if orders.count else None,
+        last_order_at=moment(orders.last_at) if orders.count else None,
+        mean_gap_days=orders.mean_gap_days(),
+        usual_spend=_usual(profile, world),
+        expected_next=_next(profile, world),
+        scores=[_score(standing) for standing in standings if standing is not None],
         open_triggers=open_triggers,
     )
 
@@ -55,16 +44,16 @@ def _decimal(amount: int) -> str:
     return f"{sign}{whole}.{decimals}"
 
 
-def _usual(profile: Profile, everybody: Population) -> schemas.UsualSpend | None:
-    usual = spend_deviation.usual_spend(profile, everybody)
+def _usual(profile: Profile, world: World) -> schemas.UsualSpend | None:
+    usual = spend_deviation.usual_spend(profile, world)
     if usual is None:
         return None
     currency, amount, low, high = usual
     return schemas.UsualSpend(amount=f"{amount:.2f}", low=f"{max(0, low):.2f}", high=f"{high:.2f}", currency=currency)
 
 
-def _next(profile: Profile, everybody: Population) -> schemas.ExpectedNext | None:
-    expected = purchase_silence.expected_next(profile, everybody)
+def _next(profile: Profile, world: World) -> schemas.ExpectedNext | None:
+    expected = purchase_silence.expected_next(profile, world)
     if expected is None:
         return None
     at, low, high = map(moment, expected)

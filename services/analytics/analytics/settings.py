@@ -11,4 +11,6 @@ class Settings(ServiceSettings):
 
     port: int = 8006
     linger_seconds: float = Field(default=0.2, description="longest a batch without a trigger waits for its checkpoint")
-    publish_examples: int = Field(default=200, description="a new model version is adopted after this many examples")
+    publish_examples: int | None = Field(
+        default=None, description="a new version of any model after this many examples; unset: each at its own pace"
+    )

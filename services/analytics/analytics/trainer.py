@@ -1,13 +1,15 @@
-"""Learns over all partitions from completed examples, scores itself before it learns, publishes versions.
+"""Learns over all partitions from completed examples, publishes versions, and has tasks adopt them.
 
-Its position, memory and what it publishes commit together, so each example is learned from once. A version is written
-to `models` in the transaction whose outbox carries the adoption records: a task never waits for what is not there.
+Each learner's position, memory and what it publishes commit together, so each example is learned from once. A version
+is written to `models` in the transaction whose outbox carries the adoption records: a task never waits for what is not
+there. The log keeps the order in which examples were taken.
 """
 
 import asyncio
 import pickle
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -15,19 +17,16 @@ import orjson
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from pydantic import BaseModel, ConfigDict, ValidationError
-from river import compose, metrics
 
 from analytics import metrics as gauges
-from analytics.checkpoint import FencedError, write_outbox
-from analytics.events import MODEL_ADOPTED, MODEL_PUBLISHED, SOURCE, stable_id
-from analytics.operators import churn_risk
+from analytics.adoption import announce
+from analytics.checkpoint import FencedError
+from analytics.learners import LEARNERS
+from analytics.learners.base import Learner
 from common.clock import Clock
 from common.database import Database, is_transient
 from common.deadletters import DeadLetters, Record
-from common.envelope import Envelope
 from common.ids import new_id
-from common.topics import PARTITIONS
 
 log = structlog.get_logger()
 
@@ -41,60 +40,27 @@ UPDATE trainers SET next_offset = $4, version = $5, state = $6
 WHERE name = $1 AND owner_token = $2 AND next_offset = $3
 """
 _PUBLISH = "INSERT INTO models (name, version, state, examples, metrics) VALUES ($1, $2, $3, $4, $5)"
-_BINS = 10
-
-
-class Example(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    model: str
-    label: int
-    features: dict[str, float]
+_KEEP_SECONDS = 5.0  # how much is learned again after a crash
+_GAUGES = {
+    "auc": gauges.MODEL_AUC,
+    "brier": gauges.MODEL_BRIER,
+    "base_rate": gauges.MODEL_BASE_RATE,
+}
 
 
 @dataclass
-class Learner:
-    """A model with its progressive figures: each example is predicted before it is learned."""
+class Pupil:
+    """A learner with its place in the examples: `offset` is committed, `taken` is learned."""
 
-    model: compose.Pipeline = field(default_factory=churn_risk.new_model)
-    auc: metrics.ROCAUC = field(default_factory=metrics.ROCAUC)
-    log_loss: metrics.LogLoss = field(default_factory=metrics.LogLoss)
-    squared: float = 0.0
-    examples: int = 0
-    positives: int = 0
-    bins: list[list[float]] = field(default_factory=lambda: [[0.0, 0.0, 0.0] for _ in range(_BINS)])
-
-    def take(self, example: Example) -> None:
-        """Predict, score, then learn."""
-        label = bool(example.label)
-        risk = self.model.predict_proba_one(dict(example.features)).get(True, 0.5)
-        self.auc.update(label, risk)
-        self.log_loss.update(label, risk)
-        self.squared += (risk - label) ** 2
-        self.examples += 1
-        self.positives += label
-        predicted = self.bins[min(_BINS - 1, int(risk * _BINS))]
-        for at, number in enumerate((risk, float(label), 1.0)):
-            predicted[at] += number
-        self.model.learn_one(dict(example.features), label)
-
-    def figures(self) -> dict[str, Any]:
-        """What is published beside a version."""
-        seen = max(1, self.examples)
-        calibration = [
-            {"predicted": round(p / n, 4), "observed": round(o / n, 4), "count": int(n)} for p, o, n in self.bins if n
-        ]
-        return {
-            "auc": round(float(self.auc.get()), 4),
-            "log_loss": round(float(self.log_loss.get()), 4),
-            "brier": round(self.squared / seen, 4),
-            "base_rate": round(self.positives / seen, 4),
-            "calibration": calibration,
-        }
+    learner: Learner
+    offset: int
+    version: int
+    published_at: int
+    taken: int
 
 
 class Trainer:
-    """One at a time, by advisory lock; others stand by."""
+    """One at a time, by advisory lock; others stand by. `publish_examples` overrides the learners' own pace."""
 
     def __init__(
         self,
@@ -106,19 +72,16 @@ class Trainer:
         examples_topic: str,
         facts_topic: str,
         models_topic: str,
-        publish_examples: int,
+        publish_examples: int | None = None,
+        learners: Sequence[Callable[[], Learner]] = LEARNERS,
     ) -> None:
-        self._bootstrap, self._database, self._dead_letters, self._clock = (
-            bootstrap_servers,
-            database,
-            dead_letters,
-            clock,
-        )
+        self._bootstrap, self._database, self._clock = bootstrap_servers, database, clock
+        self._dead_letters = dead_letters
         self._partition = TopicPartition(examples_topic, 0)
         self._facts, self._models = facts_topic, models_topic
-        self._publish_examples = publish_examples
-        self._learner = Learner()
-        self._token, self._offset, self._version, self._published_at = "", 0, 0, 0
+        self._publish_examples, self._learners = publish_examples, learners
+        self._token = ""
+        self._pupils: dict[str, Pupil] = {}
 
     async def run(self) -> None:
         """Until cancelled; waits while another process trains or a part is away."""
@@ -145,90 +108,86 @@ class Trainer:
 
     async def _lead(self, connection: asyncpg.Connection) -> None:
         await connection.execute(_LOCK)
-        await self._claim(connection)
+        self._token = new_id()
+        self._pupils = {
+            pupil.learner.name: pupil for pupil in [await self._claim(connection, n) for n in self._learners]
+        }
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
         )
         await consumer.start()
         try:
             consumer.assign([self._partition])
-            consumer.seek(self._partition, self._offset)
+            consumer.seek(self._partition, min(pupil.offset for pupil in self._pupils.values()))
             await self._learn_for_ever(connection, consumer)
         finally:
             await consumer.stop()
 
-    async def _claim(self, connection: asyncpg.Connection) -> None:
-        self._token = new_id()
-        row = await connection.fetchrow(_CLAIM, churn_risk.MODEL, self._token)
+    async def _claim(self, connection: asyncpg.Connection, new_learner: Callable[[], Learner]) -> Pupil:
+        learner = new_learner()
+        row = await connection.fetchrow(_CLAIM, learner.name, self._token)
         assert row is not None
-        self._offset, self._version = row["next_offset"], row["version"]
-        # Written by this class into a database that only this service's role can write.
-        self._learner = pickle.loads(row["state"]) if row["state"] else Learner()  # noqa: S301
-        self._published_at = self._learner.examples
-        self._measure()
+        if row["state"]:
+            # Written by this class into a database that only this service's role can write.
+            learner = pickle.loads(row["state"])  # noqa: S301
+        _measure(learner)
+        return Pupil(learner, row["next_offset"], row["version"], learner.examples, row["next_offset"])
 
     async def _learn_for_ever(self, connection: asyncpg.Connection, consumer: AIOKafkaConsumer) -> None:
-        written_at, offset = time.monotonic(), self._offset
+        kept_at = time.monotonic()
         while True:
             batches = await consumer.getmany(timeout_ms=500, max_records=2_000)
             for record in batches.get(self._partition, ()):
-                await self._take(record)
-                offset = record.offset + 1
-                if self._learner.examples - self._published_at >= self._publish_examples:
-                    await self._commit(connection, offset, publish=True)
-                    written_at = time.monotonic()
-            if offset != self._offset and time.monotonic() - written_at > 2.0:
-                await self._commit(connection, offset, publish=False)
-                written_at = time.monotonic()
+                await self._take(connection, record)
+            if time.monotonic() - kept_at > _KEEP_SECONDS:
+                for pupil in self._pupils.values():
+                    if pupil.taken != pupil.offset:
+                        await self._commit(connection, pupil, publish=False)
+                kept_at = time.monotonic()
 
-    async def _take(self, record: ConsumerRecord) -> None:
+    async def _take(self, connection: asyncpg.Connection, record: ConsumerRecord) -> None:
         try:
-            example = Example.model_validate_json(record.value or b"null")
-        except ValidationError as error:
-            await self._bury(record, f"not an example: {error.errors(include_input=False)[:2]}")
+            example = orjson.loads(record.value or b"null")
+            pupil = self._pupils.get(example["model"])
+            if pupil is None or record.offset < pupil.taken:
+                return
+            pupil.taken = record.offset + 1
+            pupil.learner.take(example)
+        except (ValueError, KeyError, TypeError) as error:
+            await self._bury(record, f"not an example: {type(error).__name__} {error}")
             return
-        if example.model == churn_risk.MODEL:
-            self._learner.take(example)
+        every = self._publish_examples or pupil.learner.publish_every
+        if pupil.learner.examples - pupil.published_at >= every:
+            await self._commit(connection, pupil, publish=True)
 
     async def _bury(self, record: Record, reason: str) -> None:
         log.warning("dead letter", partition=record.partition, offset=record.offset, reason=reason)
         await self._dead_letters.bury(record, reason)
 
-    async def _commit(self, connection: asyncpg.Connection, offset: int, *, publish: bool) -> None:
-        version = self._version + publish
+    async def _commit(self, connection: asyncpg.Connection, pupil: Pupil, *, publish: bool) -> None:
+        version, learner = pupil.version + publish, pupil.learner
         async with connection.transaction():
-            state = pickle.dumps(self._learner)
-            args = (churn_risk.MODEL, self._token, self._offset, offset, version, state)
+            args = (learner.name, self._token, pupil.offset, pupil.taken, version, pickle.dumps(learner))
             if await connection.execute(_FENCE, *args) != "UPDATE 1":
                 raise FencedError("another trainer owns the model")
             if publish:
-                await self._publish(connection, version)
-        self._offset, self._version = offset, version
+                await self._publish(connection, learner, version)
+        pupil.offset, pupil.version = pupil.taken, version
         if publish:
-            self._published_at = self._learner.examples
-        self._measure()
+            pupil.published_at = learner.examples
+        _measure(learner)
 
-    async def _publish(self, connection: asyncpg.Connection, version: int) -> None:
-        learner, figures = self._learner, self._learner.figures()
-        snapshot = pickle.dumps(learner.model)
-        figures_text = orjson.dumps(figures).decode()
-        await connection.execute(_PUBLISH, churn_risk.MODEL, version, snapshot, learner.examples, figures_text)
-        data = {"model": churn_risk.MODEL, "version": version, "examples": learner.examples, "metrics": figures}
-        published = self._announcement(MODEL_PUBLISHED, f"{churn_risk.MODEL}:{version}", data)
-        await write_outbox(connection, [(self._models, published)])
-        for partition in range(PARTITIONS):
-            adopted = self._announcement(MODEL_ADOPTED, "", {**data, "partition": partition})
-            await write_outbox(connection, [(self._facts, adopted)], partition)
+    async def _publish(self, connection: asyncpg.Connection, learner: Learner, version: int) -> None:
+        figures, snapshot = learner.figures(), pickle.dumps(learner.snapshot())
+        row = (learner.name, version, snapshot, learner.examples, orjson.dumps(figures).decode())
+        await connection.execute(_PUBLISH, *row)
+        data = {"model": learner.name, "version": version, "examples": learner.examples, "metrics": figures}
+        await announce(connection, self._facts, self._models, data, self._clock.now())
 
-    def _announcement(self, type_: str, key: str, data: dict[str, Any]) -> Envelope:
-        now = self._clock.now()
-        id_ = stable_id(type_, *data.values())
-        return Envelope(type=type_, source=SOURCE, key=key, data=data, time=now, received=now, id=id_)
 
-    def _measure(self) -> None:
-        figures = self._learner.figures()
-        name = churn_risk.MODEL
-        gauges.MODEL_EXAMPLES.labels(name).set(self._learner.examples)
-        gauges.MODEL_AUC.labels(name).set(figures["auc"])
-        gauges.MODEL_BRIER.labels(name).set(figures["brier"])
-        gauges.MODEL_BASE_RATE.labels(name).set(figures["base_rate"])
+def _measure(learner: Learner) -> None:
+    figures: Mapping[str, Any] = learner.figures()
+    gauges.MODEL_EXAMPLES.labels(learner.name).set(learner.examples)
+    for name, gauge in _GAUGES.items():
+        if figures.get(name) is not None:
+            gauge.labels(learner.name).set(figures[name])

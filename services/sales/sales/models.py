@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Sequence, func, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Sequence, SmallInteger, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -17,7 +17,7 @@ TURNS = Sequence("turns", minvalue=0, metadata=Base.metadata)
 
 
 class OwnerRow(Base):
-    """Somebody whom leads and alerts are given to."""
+    """Somebody whom leads and alerts are given to. `policy` is the one of the alert budget, as last worked out."""
 
     __tablename__ = "owners"
 
@@ -25,6 +25,17 @@ class OwnerRow(Base):
     name: Mapped[str]
     email: Mapped[str]
     active: Mapped[bool]
+    policy: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+
+
+class AlertPlaceRow(Base):
+    """A place in an owner's day, free when nobody took it within the last one (domain/budget.py)."""
+
+    __tablename__ = "alert_places"
+
+    owner_id: Mapped[str] = mapped_column(ForeignKey("owners.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    taken_at: Mapped[datetime | None]
 
 
 class ContactRow(Base):
@@ -89,7 +100,11 @@ class TouchRow(Base):
 
 
 class AlertRow(Base):
-    """One episode of a trigger. `evidence` holds what the trigger said that no query looks at."""
+    """One episode of a trigger. `evidence` holds what the trigger said that no query looks at.
+
+    `merit` is what it is worth by itself, `value` what the customer spent lately. Not surfaced and open, it waits for
+    room in its owner's day.
+    """
 
     __tablename__ = "alerts"
 
@@ -106,7 +121,7 @@ class AlertRow(Base):
     status: Mapped[str]
     owner_id: Mapped[str | None] = mapped_column(ForeignKey("owners.id"))
     created_at: Mapped[datetime]
-    due_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
     overdue: Mapped[bool]
     acknowledged_at: Mapped[datetime | None]
     snoozed_until: Mapped[datetime | None]
@@ -114,6 +129,10 @@ class AlertRow(Base):
     outcome: Mapped[str | None]
     note: Mapped[str | None]
     cleared_at: Mapped[datetime | None]
+    surfaced_at: Mapped[datetime | None]
+    merit: Mapped[float]
+    value: Mapped[float | None]
+    currency: Mapped[str | None]
     owner: Mapped[OwnerRow | None] = relationship(lazy="raise")
 
     __table_args__ = (
@@ -126,6 +145,8 @@ class AlertRow(Base):
             "id",
             postgresql_where=text("owner_id IS NULL AND status <> 'resolved'"),
         ),
+        Index("alerts_waiting", "owner_id", postgresql_where=text("surfaced_at IS NULL AND status = 'open'")),
+        Index("alerts_judged", "resolved_at", postgresql_where=text("outcome IS NOT NULL")),
     )
 
 

@@ -1,1 +1,14 @@
-"""The operators: pure over (profile, event or timer, world). No clock, no I/O, no framework."""
+"""All operators, in the order in which they see an event. One line each."""
+
+from analytics.operators.base import Operator
+from analytics.operators.churn_risk import ChurnRisk
+from analytics.operators.purchase_silence import PurchaseSilence
+from analytics.operators.spend_deviation import SpendDeviation
+from analytics.operators.support_load import SupportLoad
+
+OPERATORS: tuple[Operator, ...] = (
+    SpendDeviation(),
+    PurchaseSilence(),
+    ChurnRisk(),
+    SupportLoad(),
+)

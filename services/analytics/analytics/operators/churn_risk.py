@@ -7,25 +7,40 @@ labels only at the horizon keeps the stream free of the bias towards quick buyer
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from river import compose, linear_model, optim, preprocessing
 
-from analytics.operators.base import Adopted, Finding, Kind, Level, Reading, Reason, Standing, World, days_text
-from analytics.profile import DAY, Profile
+from analytics.activity import Activity
+from analytics.events import Event, What
+from analytics.operators.base import (
+    NOTHING,
+    Adopted,
+    Clear,
+    Example,
+    Finding,
+    Kind,
+    Level,
+    Operator,
+    Outcome,
+    Raise,
+    Reading,
+    Reason,
+    Scored,
+    Standing,
+    World,
+    days_text,
+)
+from analytics.operators.purchase_silence import rhythm_of
+from analytics.operators.spend_deviation import main_baseline
+from analytics.orders import DAY, Orders
+from analytics.profile import Profile
 
 MODEL = "churn_risk"
-HORIZON_DAYS = 56.0
-HORIZON = HORIZON_DAYS * DAY
-SCORE_EVERY = 7 * DAY
-STOP_AFTER = 26 * 7 * DAY  # silent for half a year: nothing more to learn from another week
 ALARM, CALM = 0.70, 0.50
 MIN_ORDER_DAYS = 3
 MIN_EXAMPLES = 200
-WEB_HALF_LIFE = 7 * DAY
-MAIL_HALF_LIFE = 30 * DAY
-RETURN_HALF_LIFE = 60 * DAY
-_SUPPORT_HALF_LIFE = 14 * DAY
 
 FEATURES = (
     "overdue",
@@ -41,7 +56,8 @@ FEATURES = (
     "tickets",
     "returns",
 )
-_EXAMPLE = struct.Struct(f"<dBfI{len(FEATURES)}f")
+_EXAMPLE = struct.Struct(f"<ddI{len(FEATURES)}d")  # as of, predicted, version, features
+_PENDING = int(Kind.CHURN_RISK)
 
 _WORDS = {
     "overdue": ("longer since the last order than usual", "well within the usual rhythm"),
@@ -58,6 +74,64 @@ _WORDS = {
 }
 
 
+class ChurnRisk(Operator):
+    kind = Kind.CHURN_RISK
+    takes = frozenset({What.ORDER})
+
+    def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
+        if self.kind not in profile.episodes:
+            return NOTHING
+        x = features(profile, event.time)
+        return _judge(profile, event.time, world, x, predict(world.models.get(MODEL), x))
+
+    def complete(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
+        rows = profile.pending.take(_PENDING, _EXAMPLE, now - world.plan.horizon)
+        last = profile.of(Orders).last_at
+        return [_example(row, last) for row in rows]
+
+    def weekly(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
+        if not profile.of(Orders).count:
+            return NOTHING
+        adopted, x = world.models.get(MODEL), features(profile, now)
+        risk = predict(adopted, x)
+        row = _EXAMPLE.pack(now, math.nan if risk is None else risk, adopted.version if adopted else 0, *x)
+        profile.pending.add(_PENDING, row)
+        evidence = risk is not None and enough(profile)
+        scored = Scored({"churn_risk": risk, "evidence": "enough" if evidence else "not enough"})
+        return (scored, *_judge(profile, now, world, x, risk))
+
+    def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
+        return standing(profile, world, now)
+
+    def score_again(self, features: Mapping[str, Any], model: Adopted | None) -> float:
+        found = predict(model, tuple(features[name] for name in FEATURES))
+        if found is None:
+            raise LookupError("the model of this decision is gone")
+        return found
+
+
+def _judge(profile: Profile, now: float, world: World, x: tuple[float, ...], risk: float | None) -> Sequence[Outcome]:
+    """Above the alarm it is raised, below the calm it is cleared."""
+    adopted = world.models.get(MODEL)
+    if risk is None or adopted is None or not enough(profile):
+        return NOTHING
+    if risk >= ALARM:
+        return (Raise(explain(profile, adopted, x, risk, now)),)
+    return (Clear(Kind.CHURN_RISK, f"The risk fell to {risk:.0%}."),) if risk < CALM else NOTHING
+
+
+def _example(row: tuple[float, ...], last_order_at: float) -> Example:
+    """Label 1: bought nothing within the horizon, which is over."""
+    as_of, risk, version, *x = row
+    data = {
+        "label": int(last_order_at < as_of),
+        "predicted": None if math.isnan(risk) else risk,
+        "version": version,
+        "features": dict(zip(FEATURES, x, strict=True)),
+    }
+    return Example(MODEL, as_of, data)
+
+
 def new_model() -> compose.Pipeline:
     """What the trainer starts from."""
     regression = linear_model.LogisticRegression(optimizer=optim.SGD(0.02), l2=1e-4)
@@ -66,25 +140,26 @@ def new_model() -> compose.Pipeline:
 
 def features(profile: Profile, now: float) -> tuple[float, ...]:
     """The inputs at `now`, in the order of FEATURES; seen from before `now` only."""
-    recency = max(0.0, (now - profile.last_order_at) / DAY)
-    tenure = max(0.0, (now - profile.first_order_at) / DAY)
-    usual = math.exp(profile.gap_mean) if profile.gaps else 30.0
-    gap = (profile.gaps * usual + 30.0) / (profile.gaps + 1)
+    orders, activity, rhythm = profile.of(Orders), profile.of(Activity), rhythm_of(profile)
+    recency = max(0.0, (now - orders.last_at) / DAY)
+    tenure = max(0.0, (now - orders.first_at) / DAY)
+    usual = math.exp(rhythm.mean) if rhythm.gaps else 30.0
+    gap = (rhythm.gaps * usual + 30.0) / (rhythm.gaps + 1)
     overdue = math.log1p(recency / gap)
-    money = profile.main_money()
+    money = main_baseline(profile)
     return (
         overdue,
         overdue * overdue,
         math.log1p(recency),
         math.log1p(gap),
-        math.log1p(profile.orders),
+        math.log1p(orders.count),
         math.log1p(tenure),
-        math.sqrt(profile.gap_var),
+        math.sqrt(rhythm.var),
         money.mean if money else 0.0,
-        math.log1p(profile.web.read(now, WEB_HALF_LIFE)),
-        math.log1p(profile.opens.read(now, MAIL_HALF_LIFE) + 2 * profile.clicks.read(now, MAIL_HALF_LIFE)),
-        math.log1p(profile.tickets.read(now, _SUPPORT_HALF_LIFE)),
-        math.log1p(profile.returned.read(now, RETURN_HALF_LIFE)),
+        math.log1p(activity.web_now(now)),
+        math.log1p(activity.opens_now(now) + 2 * activity.clicks_now(now)),
+        math.log1p(activity.tickets_now(now)),
+        math.log1p(activity.returned_now(now)),
     )
 
 
@@ -92,55 +167,23 @@ def predict(adopted: Adopted | None, x: tuple[float, ...]) -> float | None:
     """The risk; None while no model has learned enough."""
     if adopted is None or adopted.examples < MIN_EXAMPLES:
         return None
-    return adopted.model.predict_proba_one(dict(zip(FEATURES, x, strict=True))).get(True, 0.5)
+    return float(adopted.model.predict_proba_one(dict(zip(FEATURES, x, strict=True))).get(True, 0.5))
 
 
 def enough(profile: Profile) -> bool:
     """Whether this customer has shown enough of a rhythm to be judged."""
-    return profile.order_days >= MIN_ORDER_DAYS
-
-
-def keep(pending: bytes, as_of: float, risk: float | None, version: int, x: tuple[float, ...]) -> bytes:
-    """Adds an example whose label is awaited."""
-    return pending + _EXAMPLE.pack(as_of, False, math.nan if risk is None else risk, version, *x)
-
-
-def mark_bought(pending: bytes) -> bytes:
-    """A purchase decides the label of every example that waits."""
-    changed = bytearray(pending)
-    for at in range(8, len(changed), _EXAMPLE.size):
-        changed[at] = 1
-    return bytes(changed)
-
-
-def take_known(pending: bytes, now: float) -> tuple[list[dict[str, object]], bytes]:
-    """The examples whose horizon has passed by `now`, and those that go on waiting. Label 1: bought nothing."""
-    known, at = [], 0
-    while at < len(pending) and _EXAMPLE.unpack_from(pending, at)[0] + HORIZON <= now:
-        as_of, bought, risk, version, *x = _EXAMPLE.unpack_from(pending, at)
-        known.append(
-            {
-                "model": MODEL,
-                "as_of": as_of,
-                "label": 0 if bought else 1,
-                "predicted": None if math.isnan(risk) else risk,
-                "version": version,
-                "features": dict(zip(FEATURES, x, strict=True)),
-            }
-        )
-        at += _EXAMPLE.size
-    return known, pending[at:]
+    return profile.of(Orders).days >= MIN_ORDER_DAYS
 
 
 def explain(profile: Profile, adopted: Adopted, x: tuple[float, ...], risk: float, now: float) -> Finding:
     """The words and numbers of a risk."""
-    silent = (now - profile.last_order_at) / DAY
-    usual = math.exp(profile.gap_mean)
+    silent = (now - profile.of(Orders).last_at) / DAY
+    usual = math.exp(rhythm_of(profile).mean)
     reasons = reasons_of(adopted, x)
     return Finding(
         kind=Kind.CHURN_RISK,
         direction="bad",
-        severity="high" if profile.orders >= 8 else "medium",
+        severity="high" if profile.of(Orders).count >= 8 else "medium",
         score=risk,
         sentence=f"{risk:.0%} likely not to buy in the next 8 weeks; {_why(reasons)}.",
         expected=Reading(round(usual, 2), "days", f"an order every {days_text(usual)}"),
@@ -172,19 +215,19 @@ def standing(profile: Profile, world: World, now: float) -> Standing:
     """The live risk, for the customer's page."""
     adopted = world.models.get(MODEL)
     x = features(profile, now)
-    risk = predict(adopted, x) if profile.order_days else None
+    risk = predict(adopted, x) if profile.of(Orders).days else None
     if not enough(profile) or risk is None or adopted is None:
         evidence = _missing(profile, adopted)
         return Standing(Kind.CHURN_RISK, "Churn risk", None, Level.UNKNOWN, False, evidence, (), now)
     level = Level.ALARM if risk >= ALARM else Level.WATCH if risk >= CALM else Level.OK
-    evidence = f"{profile.orders} orders and {adopted.examples:,} learned examples, enough"
+    evidence = f"{profile.of(Orders).count} orders and {adopted.examples:,} learned examples, enough"
     reasons = reasons_of(adopted, x)
     return Standing(Kind.CHURN_RISK, "Churn risk", risk, level, True, evidence, reasons, now, adopted.version)
 
 
 def _missing(profile: Profile, adopted: Adopted | None) -> str:
     if not enough(profile):
-        return f"{profile.order_days} days with an order; {MIN_ORDER_DAYS} are needed"
+        return f"{profile.of(Orders).days} days with an order; {MIN_ORDER_DAYS} are needed"
     examples = adopted.examples if adopted else 0
     return f"the model has learned from {examples} examples; {MIN_EXAMPLES} are needed"
 

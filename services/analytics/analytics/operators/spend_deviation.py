@@ -7,13 +7,23 @@ three in a row in one direction are a lasting change and become the new usual.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import Any, ClassVar
 
+from analytics.events import Event, What
 from analytics.operators.base import (
+    NOTHING,
+    Adopted,
+    Clear,
     Finding,
     Kind,
     Level,
-    Population,
+    Noted,
+    Operator,
+    Outcome,
+    Raise,
     Reading,
     Reason,
     Standing,
@@ -21,9 +31,10 @@ from analytics.operators.base import (
     money_text,
     saturating,
 )
-from analytics.profile import DAY, Money, Profile
+from analytics.orders import DAY, SCALE, Orders
+from analytics.profile import NEVER, Profile
+from analytics.sections import Section
 
-SCALE = 10_000
 ALARM_Z = 3.5
 MIN_ORDERS = 5
 LASTING = 3
@@ -33,6 +44,109 @@ _PRIOR_WEIGHT = 6.0
 _PRIOR_VAR = 0.20
 _POPULATION_ALPHA = 0.002
 _POPULATION_PRIOR = 20  # orders that the starting value counts for
+_MAX_CURRENCIES = 6
+_BASELINE = Struct("<3sI2dbd")
+_WITHIN = Struct("<3sd")
+
+
+@dataclass(slots=True)
+class Baseline:
+    """The usual order in one currency, in log units. `streak` counts flagged orders in a row (sign: direction),
+    `streak_mean` is their mean log amount.
+    """
+
+    currency: str
+    count: int = 0
+    mean: float = 0.0
+    var: float = 0.0
+    streak: int = 0
+    streak_mean: float = 0.0
+
+
+@dataclass(slots=True)
+class Spend(Section):
+    """A customer's baselines by currency."""
+
+    NUMBER: ClassVar[int] = 10
+
+    baselines: dict[str, Baseline] = field(default_factory=dict)
+
+    def of(self, currency: str) -> Baseline | None:
+        """None where a seventh currency would make the profile unbounded."""
+        found = self.baselines.get(currency)
+        if found is None and len(self.baselines) < _MAX_CURRENCIES:
+            found = self.baselines[currency] = Baseline(currency)
+        return found
+
+    def pack(self) -> bytes:
+        return b"".join(
+            _BASELINE.pack(b.currency.encode(), b.count, b.mean, b.var, b.streak, b.streak_mean)
+            for b in self.baselines.values()
+        )
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Spend":
+        found = (Baseline(code.decode(), *rest) for code, *rest in _BASELINE.iter_unpack(packed))
+        return cls({baseline.currency: baseline for baseline in found})
+
+    def merge(self, other: "Spend") -> None:
+        for theirs in other.baselines.values():
+            ours = self.of(theirs.currency)
+            if ours is not None:
+                ours.mean = _weighted(ours.mean, ours.count, theirs.mean, theirs.count)
+                ours.var = _weighted(ours.var, ours.count, theirs.var, theirs.count)
+                ours.count += theirs.count
+
+
+@dataclass(slots=True)
+class SpendPopulation(Section):
+    """`within` is the mean squared deviation of a log amount from its own customer's mean, by currency."""
+
+    NUMBER: ClassVar[int] = 11
+
+    orders: int = 0
+    within: dict[str, float] = field(default_factory=dict)
+
+    def pack(self) -> bytes:
+        rows = (_WITHIN.pack(code.encode(), value) for code, value in self.within.items())
+        return b"".join((self.orders.to_bytes(8, "little"), *rows))
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "SpendPopulation":
+        within = {code.decode(): value for code, value in _WITHIN.iter_unpack(packed[8:])}
+        return cls(int.from_bytes(packed[:8], "little"), within)
+
+
+class SpendDeviation(Operator):
+    kind = Kind.SPEND_DEVIATION
+    takes = frozenset({What.ORDER})
+
+    def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
+        baseline, population = profile.of(Spend).of(event.currency), world.of(SpendPopulation)
+        if baseline is None:
+            return NOTHING
+        deviation = assess(baseline, event.amount, population)
+        lasting = learn(baseline, event.amount, deviation, population)
+        if deviation is None:
+            return NOTHING
+        noted = Noted(self.kind, abs(deviation.z), deviation.flagged)
+        if deviation.flagged and not lasting:
+            profile.set_timer(self.kind, event.time + EPISODE_SECONDS)
+            return noted, Raise(explain(baseline, event.amount, deviation))
+        if self.kind not in profile.episodes:
+            return (noted,)
+        profile.set_timer(self.kind, NEVER)
+        why = "Three orders in a row: this is the new usual." if lasting else "The next order was as usual."
+        return noted, Clear(self.kind, why)
+
+    def ring(self, profile: Profile, due: float, world: World) -> Sequence[Outcome]:
+        return (Clear(self.kind, "No further order in 30 days."),)
+
+    def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
+        return standing(profile, world, now)
+
+    def score_again(self, features: Mapping[str, Any], model: Adopted | None) -> float:
+        return saturating(abs(features["z"]), ALARM_Z)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +159,7 @@ class Deviation:
     spread: float
 
 
-def assess(money: Money, amount: int, population: Population) -> Deviation | None:
+def assess(money: Baseline, amount: int, population: SpendPopulation) -> Deviation | None:
     """Scores an order before it is learned. None while fewer than five orders are known."""
     if money.count < MIN_ORDERS or amount <= 0:
         return None
@@ -54,7 +168,7 @@ def assess(money: Money, amount: int, population: Population) -> Deviation | Non
     return Deviation(z, abs(z) >= ALARM_Z, money.mean, spread)
 
 
-def learn(money: Money, amount: int, deviation: Deviation | None, population: Population) -> bool:
+def learn(money: Baseline, amount: int, deviation: Deviation | None, population: SpendPopulation) -> bool:
     """Takes an order into the baseline. Returns True when a lasting change has just become the new usual."""
     if amount <= 0:
         return False
@@ -75,7 +189,7 @@ def learn(money: Money, amount: int, deviation: Deviation | None, population: Po
     return False
 
 
-def _learn_flagged(money: Money, x: float, sign: int) -> bool:
+def _learn_flagged(money: Baseline, x: float, sign: int) -> bool:
     same = money.streak * sign > 0
     count = abs(money.streak) + 1 if same else 1
     money.streak_mean = money.streak_mean + (x - money.streak_mean) / count if same else x
@@ -87,7 +201,7 @@ def _learn_flagged(money: Money, x: float, sign: int) -> bool:
     return True
 
 
-def explain(money: Money, amount: int, deviation: Deviation) -> Finding:
+def explain(money: Baseline, amount: int, deviation: Deviation) -> Finding:
     """The words and numbers for a flagged order."""
     more = deviation.z > 0
     usual, spent = _amount_of(deviation.usual), amount / SCALE
@@ -121,9 +235,10 @@ def explain(money: Money, amount: int, deviation: Deviation) -> Finding:
 
 def standing(profile: Profile, world: World, now: float) -> Standing:
     """How the latest order compares, for the customer's page."""
-    money = profile.main_money()
-    last = next((o for o in reversed(profile.recent) if money and o.currency == money.currency), None)
-    found = assess(money, last.amount, world.population) if money and last else None
+    money = main_baseline(profile)
+    recent = profile.of(Orders).recent()
+    last = next((o for o in reversed(recent) if money and o.currency == money.currency), None)
+    found = assess(money, last.amount, world.of(SpendPopulation)) if money and last else None
     if money is None or last is None or found is None:
         count = money.count if money else 0
         evidence = f"{count} orders; {MIN_ORDERS} are needed"
@@ -138,17 +253,23 @@ def standing(profile: Profile, world: World, now: float) -> Standing:
     return Standing(Kind.SPEND_DEVIATION, "Spend", value, level, True, evidence, (reason,), last.at)
 
 
-def usual_spend(profile: Profile, population: Population) -> tuple[str, float, float, float] | None:
+def main_baseline(profile: Profile) -> Baseline | None:
+    """The one of the currency most orders were in."""
+    account = profile.of(Orders).main_account()
+    return profile.of(Spend).baselines.get(account.currency) if account else None
+
+
+def usual_spend(profile: Profile, world: World) -> tuple[str, float, float, float] | None:
     """Currency, usual order value and its ordinary range (two standard deviations); None without evidence."""
-    money = profile.main_money()
+    money = main_baseline(profile)
     if money is None or money.count < MIN_ORDERS:
         return None
-    spread = _spread(money, population)
+    spread = _spread(money, world.of(SpendPopulation))
     usual, low, high = (_amount_of(money.mean + k * spread) for k in (0, -2, 2))
     return money.currency, usual, low, high
 
 
-def _spread(money: Money, population: Population) -> float:
+def _spread(money: Baseline, population: SpendPopulation) -> float:
     prior = population.within.get(money.currency, _PRIOR_VAR)
     n = min(money.count, 1 / _ALPHA)
     variance = (n * money.var + _PRIOR_WEIGHT * prior) / (n + _PRIOR_WEIGHT)
@@ -165,3 +286,7 @@ def _log(amount: int) -> float:
 
 def _amount_of(log_amount: float) -> float:
     return math.expm1(log_amount)
+
+
+def _weighted(a: float, n: int, b: float, m: int) -> float:
+    return math.fsum((a * n, b * m)) / (n + m) if n + m else 0.0

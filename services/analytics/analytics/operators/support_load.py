@@ -5,11 +5,32 @@ gamma-Poisson mean of the customer's own rate and the population's. Alarm: a Poi
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, ClassVar
 
-from analytics.operators.base import Finding, Kind, Level, Population, Reading, Reason, Standing, World
-from analytics.profile import DAY, NEVER, Profile
+from analytics.activity import TICKET_HALF_LIFE, Activity
+from analytics.events import Event, What
+from analytics.operators.base import (
+    NOTHING,
+    Adopted,
+    Clear,
+    Finding,
+    Kind,
+    Level,
+    Operator,
+    Outcome,
+    Raise,
+    Reading,
+    Reason,
+    Standing,
+    World,
+)
+from analytics.orders import DAY, Orders
+from analytics.profile import NEVER, Profile
+from analytics.sections import Section
 
-HALF_LIFE = 14 * DAY
 CALM = 1.0
 _WINDOW_DAYS = 14 / math.log(2)
 _ALARM_TAIL = 0.01
@@ -17,56 +38,81 @@ _LEAST_RECENT = 2.4
 _PRIOR_DAYS = 60.0
 
 
-def learn_ticket(profile: Profile, at: float, population: Population) -> None:
-    """Counts an opened ticket."""
-    profile.tickets.add(at, HALF_LIFE)
-    profile.tickets_total += 1
-    profile.open_tickets = min(profile.open_tickets + 1, 65_535)
-    population.tickets += 1
+@dataclass(slots=True)
+class TicketPopulation(Section):
+    """All tickets, and the days of customers they came in."""
+
+    NUMBER: ClassVar[int] = 14
+    LAYOUT: ClassVar[Struct] = Struct("<2d")
+
+    tickets: float = 1.0
+    days: float = 200.0
 
 
-def learn_solved(profile: Profile) -> None:
-    profile.open_tickets = max(0, profile.open_tickets - 1)
+class SupportLoad(Operator):
+    kind = Kind.SUPPORT_LOAD
+    takes = frozenset({What.TICKET_OPENED})
+
+    def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
+        world.of(TicketPopulation).tickets += 1
+        if not alarmed(profile, world, event.time):
+            return NOTHING
+        profile.set_timer(self.kind, calm_at(profile, event.time))
+        return (Raise(explain(profile, world, event.time), again=True),)
+
+    def ring(self, profile: Profile, due: float, world: World) -> Sequence[Outcome]:
+        return (Clear(self.kind, "Support is calm again."),)
+
+    def weekly(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
+        world.of(TicketPopulation).days += world.plan.score_every / DAY
+        return NOTHING
+
+    def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
+        return standing(profile, world, now)
+
+    def score_again(self, features: Mapping[str, Any], model: Adopted | None) -> float:
+        return 1 - _tail(features["recent"], features["expected"])
 
 
-def alarmed(profile: Profile, population: Population, now: float) -> bool:
+def alarmed(profile: Profile, world: World, now: float) -> bool:
     """Whether the load is remarkable now."""
-    recent = profile.tickets.read(now, HALF_LIFE)
-    return recent >= _LEAST_RECENT and _tail(recent, _expected(profile, population, now)) < _ALARM_TAIL
+    recent = profile.of(Activity).tickets_now(now)
+    return recent >= _LEAST_RECENT and _tail(recent, _expected(profile, world, now)) < _ALARM_TAIL
 
 
 def calm_at(profile: Profile, now: float) -> float:
     """When the recent count will have fallen to one; infinity when it is calm."""
-    recent = profile.tickets.read(now, HALF_LIFE)
-    return now + HALF_LIFE * math.log2(recent / CALM) if recent > CALM else NEVER
+    recent = profile.of(Activity).tickets_now(now)
+    return now + TICKET_HALF_LIFE * math.log2(recent / CALM) if recent > CALM else NEVER
 
 
-def explain(profile: Profile, population: Population, now: float) -> Finding:
-    recent, expected = profile.tickets.read(now, HALF_LIFE), _expected(profile, population, now)
+def explain(profile: Profile, world: World, now: float) -> Finding:
+    activity, expected = profile.of(Activity), _expected(profile, world, now)
+    recent = activity.tickets_now(now)
     count = math.ceil(recent)
     tail = _tail(recent, expected)
-    waiting = f" {profile.open_tickets} of them open." if profile.open_tickets else ""
+    waiting = f" {activity.open_tickets} of them open." if activity.open_tickets else ""
     return Finding(
         kind=Kind.SUPPORT_LOAD,
         direction="bad",
-        severity="high" if profile.open_tickets >= 2 else "medium",
+        severity="high" if activity.open_tickets >= 2 else "medium",
         score=1 - tail,
         sentence=f"{count} tickets in three weeks; usually {_usual(expected)}.{waiting}",
         expected=Reading(round(expected, 2), "tickets", f"{_usual(expected)} in three weeks"),
         observed=Reading(round(recent, 2), "tickets", f"about {count} tickets in three weeks"),
-        reasons=(Reason("rate", f"{profile.tickets_total} tickets in all, {count} of them just now.", 1.0),),
+        reasons=(Reason("rate", f"{activity.tickets_total} tickets in all, {count} of them just now.", 1.0),),
         step=("help", "Read the open tickets, then call before they write again"),
-        features={"recent": recent, "expected": expected, "open": profile.open_tickets},
+        features={"recent": recent, "expected": expected, "open": activity.open_tickets},
     )
 
 
 def standing(profile: Profile, world: World, now: float) -> Standing:
-    recent = profile.tickets.read(now, HALF_LIFE)
-    expected = _expected(profile, world.population, now)
-    level = Level.ALARM if alarmed(profile, world.population, now) else Level.WATCH if recent >= 1.5 else Level.OK
+    recent = profile.of(Activity).tickets_now(now)
+    expected = _expected(profile, world, now)
+    level = Level.ALARM if alarmed(profile, world, now) else Level.WATCH if recent >= 1.5 else Level.OK
     text = f"{recent:.1f} tickets lately; usually {_usual(expected)}."
     value = 1 - _tail(recent, expected) if recent else 0.0
-    evidence = f"{profile.tickets_total} tickets so far"
+    evidence = f"{profile.of(Activity).tickets_total} tickets so far"
     return Standing(Kind.SUPPORT_LOAD, "Support load", value, level, True, evidence, (Reason("rate", text, 1.0),), now)
 
 
@@ -74,11 +120,12 @@ def _usual(expected: float) -> str:
     return f"about {expected:.1f}" if expected >= 0.5 else "hardly any"
 
 
-def _expected(profile: Profile, population: Population, now: float) -> float:
-    since = profile.first_order_at or profile.tickets.at
+def _expected(profile: Profile, world: World, now: float) -> float:
+    since = profile.of(Orders).first_at or profile.of(Activity).tickets_at
     days = max(0.0, (now - since) / DAY)
-    own = max(0.0, profile.tickets_total - profile.tickets.read(now, HALF_LIFE))
-    rate = population.tickets / max(population.ticket_days, 1.0)
+    own = max(0.0, profile.of(Activity).tickets_total - profile.of(Activity).tickets_now(now))
+    population = world.of(TicketPopulation)
+    rate = population.tickets / max(population.days, 1.0)
     return _WINDOW_DAYS * (own + rate * _PRIOR_DAYS) / (days + _PRIOR_DAYS)
 
 

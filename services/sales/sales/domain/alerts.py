@@ -1,13 +1,10 @@
-"""The rules of alerts, leads and routing. Pure: moments come in as arguments."""
+"""The life of an alert. Pure: moments come in as arguments."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-
-class NotAllowed(Exception):
-    """The state does not allow this; the text says why."""
+from sales.domain.refusal import NotAllowed
 
 
 class Severity(StrEnum):
@@ -43,11 +40,14 @@ LONGEST_SNOOZE = timedelta(days=90)
 
 @dataclass(frozen=True)
 class Alert:
-    """What the rules look at. Resolved with the outcome None means: cleared by itself."""
+    """What the rules look at. Resolved with the outcome None means: cleared by itself.
+
+    One that waits for room in its owner's day has not surfaced; it has no deadline until it does.
+    """
 
     status: AlertStatus
     severity: Severity
-    due_at: datetime
+    due_at: datetime | None
     overdue: bool = False
     acknowledged_at: datetime | None = None
     snoozed_until: datetime | None = None
@@ -55,11 +55,32 @@ class Alert:
     outcome: Outcome | None = None
     note: str | None = None
     cleared_at: datetime | None = None
+    surfaced_at: datetime | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for room in its owner's day."""
+        return self.status is AlertStatus.OPEN and self.surfaced_at is None
 
 
-def raise_alert(severity: Severity, now: datetime) -> Alert:
-    """An open alert with the deadline of its severity."""
-    return Alert(AlertStatus.OPEN, severity, now + SLA[severity])
+def raise_alert(severity: Severity, now: datetime, *, admitted: bool = True) -> Alert:
+    """An open alert with the deadline of its severity; not admitted, it waits."""
+    waiting = Alert(AlertStatus.OPEN, severity, due_at=None)
+    return surface(waiting, now) if admitted else waiting
+
+
+def surface(alert: Alert, now: datetime) -> Alert:
+    """Puts it before people, once; its deadline counts from here."""
+    if alert.surfaced_at is not None:
+        return alert
+    return replace(alert, surfaced_at=now, due_at=now + SLA[alert.severity])
+
+
+def withhold(alert: Alert) -> Alert:
+    """Lets it wait after all, unless somebody has it in hand or it is late already."""
+    if alert.status is not AlertStatus.OPEN or alert.overdue:
+        return alert
+    return replace(alert, surfaced_at=None, due_at=None)
 
 
 def acknowledge(alert: Alert, now: datetime) -> Alert:
@@ -122,13 +143,14 @@ def clear(alert: Alert, now: datetime) -> Alert:
 
 def regrade(alert: Alert, severity: Severity, now: datetime) -> Alert:
     """A new severity; a graver one may bring the deadline forward, never back."""
-    due = alert.due_at if alert.overdue else min(alert.due_at, now + SLA[severity])
-    return replace(alert, severity=severity, due_at=due)
+    if alert.due_at is None or alert.overdue:
+        return replace(alert, severity=severity)
+    return replace(alert, severity=severity, due_at=min(alert.due_at, now + SLA[severity]))
 
 
 def escalate(alert: Alert, now: datetime) -> Alert:
     """Flags what nobody has acknowledged by its deadline, once."""
-    if alert.status is not AlertStatus.OPEN or alert.overdue or alert.due_at > now:
+    if alert.status is not AlertStatus.OPEN or alert.overdue or alert.due_at is None or alert.due_at > now:
         return alert
     return replace(alert, overdue=True)
 
@@ -136,46 +158,3 @@ def escalate(alert: Alert, now: datetime) -> Alert:
 def _refuse_resolved(alert: Alert) -> None:
     if alert.status is AlertStatus.RESOLVED:
         raise NotAllowed("the alert is resolved; reopen it first")
-
-
-class LeadStatus(StrEnum):
-    NEW = "new"
-    WORKING = "working"
-    QUALIFIED = "qualified"
-    DISQUALIFIED = "disqualified"
-
-
-OPEN_LEADS = (LeadStatus.NEW, LeadStatus.WORKING)
-
-_NEXT_LEAD: dict[LeadStatus, frozenset[LeadStatus]] = {
-    LeadStatus.NEW: frozenset({LeadStatus.WORKING, LeadStatus.QUALIFIED, LeadStatus.DISQUALIFIED}),
-    LeadStatus.WORKING: frozenset({LeadStatus.QUALIFIED, LeadStatus.DISQUALIFIED}),
-    LeadStatus.QUALIFIED: frozenset({LeadStatus.WORKING}),
-    LeadStatus.DISQUALIFIED: frozenset({LeadStatus.WORKING}),
-}
-
-
-@dataclass(frozen=True)
-class Lead:
-    """What the rules look at. `reason` says why a lead was disqualified."""
-
-    status: LeadStatus
-    responded_at: datetime | None = None
-    reason: str | None = None
-
-
-def move_lead(lead: Lead, to: LeadStatus, reason: str | None, now: datetime) -> Lead:
-    """Changes the status; the first change is the response. Raises NotAllowed."""
-    if to is lead.status:
-        return lead
-    if to not in _NEXT_LEAD[lead.status]:
-        raise NotAllowed(f"a {lead.status} lead becomes {', '.join(sorted(_NEXT_LEAD[lead.status]))}, not {to}")
-    if to is LeadStatus.DISQUALIFIED and not reason:
-        raise NotAllowed("a lead is disqualified with a reason")
-    return Lead(to, lead.responded_at or now, reason)
-
-
-def owner_of_turn(active: Sequence[str], turn: int) -> str | None:
-    """Round robin over the active owners' ids. Turns count up by one."""
-    ranked = sorted(active)
-    return ranked[turn % len(ranked)] if ranked else None

@@ -1,0 +1,1 @@
+"""History through the operators, in event time and without any server."""
