@@ -26,8 +26,8 @@ from common.envelope import Envelope, new_fact
 class PeerFold:
     """The workload's `step` as a fold."""
 
-    def __init__(self, partition: int, state: bytes | None) -> None:
-        del partition, state
+    def __init__(self, partition: int, state: bytes | None, quiet_until: int) -> None:
+        del partition, state, quiet_until
         self._model = w.model()
         self._states: dict[str, w.State] = {}
         self._dirty: set[str] = set()

@@ -39,6 +39,7 @@ from sales.models import AlertChangeRow, AlertRow, LeadRow
 from sales.repository import alerts as alert_rows
 from sales.repository import routing as routing_rows
 from sales.service.alerts import Alerts
+from sales.service.budget import Budget
 from sales.service.customers import Customers
 from sales.service.leads import Leads
 from sales.settings import Settings
@@ -322,15 +323,20 @@ class Cases:
     trigger = staticmethod(trigger)
     eventually = staticmethod(eventually)
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, per_day: int = 20, clock: FakeClock | None = None) -> None:
         self.database = database
-        self.clock = FakeClock(datetime(2026, 3, 1, 9, tzinfo=UTC))
-        self.alerts = Alerts(self.clock, "facts")
+        self.clock = clock or FakeClock(datetime(2026, 3, 1, 9, tzinfo=UTC))
+        self.budget = Budget(self.clock, per_day)
+        self.alerts = Alerts(self.clock, "facts", self.budget)
         self.leads = Leads(self.clock, "facts", timedelta(hours=4))
         self.customers = Customers(self.alerts, self.leads)
-        self.jobs = Jobs(database, self.clock, self.alerts, self.leads)
+        self.jobs = Jobs(database, self.clock, self.alerts, self.leads, self.budget)
         self.triggers = trigger_handlers(self.alerts)
         self.facts = fact_handlers(self.leads, self.customers)
+
+    def with_budget(self, per_day: int) -> "Cases":
+        """The same with so many alerts a day, as after a restart."""
+        return Cases(self.database, per_day, self.clock)
 
     def fact(self, type_: str, customer: str, data: Mapping[str, Any], **attributes: Any) -> Envelope:
         now = self.clock.now()

@@ -60,9 +60,8 @@ def read_lines(path: Path, columns: Columns) -> Iterator[Line]:
             row = next(rows)
             if any(values):
                 yield Line(row, *values)
-    nothing = [""] * len(order)
     for row in sorted(table.misshapen):
-        yield Line(row + 1, *nothing, MISSHAPEN)
+        yield Line(row + 1, **dict.fromkeys(order, ""), fault=MISSHAPEN)
 
 
 def _texts(batch: pa.RecordBatch, column: str | None) -> list[str]:

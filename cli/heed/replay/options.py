@@ -1,7 +1,7 @@
 """What `heed replay orders` is told: the columns, which rows to leave out, spans of days."""
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 
 class OptionError(ValueError):
@@ -35,14 +35,13 @@ class Exclusion:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How to replay; spans are whole days."""
+class Settings:
+    """How to replay: spans in whole days; all amounts are in one currency."""
 
     score_every: int = 7
     horizon: int = 56
     warm_up: int = 30
     currency: str = "GBP"
-    exclusions: tuple[Exclusion, ...] = field(default_factory=tuple)
 
 
 _SPAN = re.compile(r"(\d{1,4})\s*([dw])")

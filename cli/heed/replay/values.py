@@ -20,7 +20,8 @@ _ISO = (
     r"([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 )
 _WHOLE = r"^([+-]?\d+)\.0+$"
-_NOTHING = pa.array(["", "nan", "null", "none", "<na>"])
+_NOTHING = pa.array(["", "nan", "NaN", "null", "NULL", "none", "None", "<NA>"])
+_AS_TEXT = (pa.types.is_null, pa.types.is_binary, pa.types.is_large_string, pa.types.is_string_view)
 _DATE_DIGITS = 8
 _SAMPLE = 2_000
 # Epoch numbers: seconds below 1e11 (the year 5138), then milliseconds, microseconds, nanoseconds.
@@ -33,29 +34,42 @@ _FORMATS = tuple(
 )
 
 
-def texts(column: pa.Array) -> pa.StringArray:
-    """As texts; a whole number written as 17850.0 is 17850; what means nothing (nan, null) is null."""
+def tidied(column: pa.Array) -> pa.Array:
+    """Texts without blanks at their ends; cells that mean nothing (empty, nan, null) are null. Other types stay."""
     column = _plain(column)
     if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_finite(column), column, None)
+        return pc.if_else(pc.is_nan(column), None, column)
+    if not pa.types.is_string(column.type):
+        return column
+    text = pc.utf8_trim_whitespace(column)
+    nothing = pc.is_in(text, _NOTHING)
+    return pc.if_else(nothing, None, text) if pc.any(nothing).as_py() else text
+
+
+def empty(column: pa.Array) -> Bools:
+    """Of a tidied column: where nothing stands."""
+    return np.asarray(column.is_null())
+
+
+def texts(column: pa.Array) -> pa.StringArray:
+    """Of a tidied column; a whole number written as 17850.0 is 17850."""
+    if pa.types.is_floating(column.type):
         whole = pc.and_(pc.equal(column, pc.round(column)), pc.less(pc.abs(column), 2.0**53))
         numbers = pc.if_else(whole, column, None).cast(pa.int64()).cast(pa.string())
         return pc.coalesce(numbers, column.cast(pa.string()))
-    text = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    if _may_be_whole(text):
-        text = pc.replace_substring_regex(text, _WHOLE, r"\1")
-    return pc.if_else(pc.is_in(pc.utf8_lower(text), _NOTHING), None, text)
+    text = column.cast(pa.string())
+    if pc.any(pc.ends_with(text, ".0")).as_py() or pc.any(pc.ends_with(text, ".00")).as_py():
+        return pc.replace_substring_regex(text, _WHOLE, r"\1")
+    return text
 
 
 def numbers(column: pa.Array) -> tuple[Floats, Bools]:
-    """As numbers, NaN where there is none; and where something stands that is not a finite number."""
-    column = _plain(column)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    """Of a tidied column, NaN where there is none; and where something stands that is not a finite number."""
+    if not pa.types.is_string(column.type):
         there = np.asarray(column.is_valid())
         found = _doubles(column.cast(pa.float64(), safe=False))
         wrong = there & np.isinf(found)
         return np.where(wrong, np.nan, found), wrong
-    column = texts(column)
     try:
         found = _doubles(column.cast(pa.float64()))
     except pa.ArrowInvalid:
@@ -66,31 +80,26 @@ def numbers(column: pa.Array) -> tuple[Floats, Bools]:
 
 
 def moments(column: pa.Array) -> Ints:
-    """Microseconds since 1970, without an offset taken as UTC; NO_MOMENT where none can be read.
+    """Of a tidied column: microseconds since 1970, without an offset taken as UTC; NO_MOMENT where none can be read.
 
     Takes ISO 8601, 20240131, seconds (or milli-, micro-, nanoseconds) since 1970, day/month/year and the like.
     """
-    column = _plain(column)
     if pa.types.is_timestamp(column.type):
         return _of_timestamps(column)
     if pa.types.is_date(column.type):
         return _of_timestamps(column.cast(pa.timestamp("s")))
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         return _of_numbers(numbers(column)[0])
-    return _of_texts(texts(column))
+    return _of_texts(column.cast(pa.string()))
 
 
 def _plain(column: pa.Array) -> pa.Array:
     """Without dictionaries (categories) and decimals."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if pa.types.is_null(column.type) or pa.types.is_binary(column.type) or pa.types.is_large_string(column.type):
+    if any(is_type(column.type) for is_type in _AS_TEXT):
         column = column.cast(pa.string())
     return column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
-
-
-def _may_be_whole(text: pa.StringArray) -> bool:
-    return bool(pc.any(pc.ends_with(text, ".0")).as_py()) or bool(pc.any(pc.ends_with(text, ".00")).as_py())
 
 
 def _doubles(column: pa.Array) -> Floats:
@@ -168,7 +177,8 @@ def _one_by_one(column: pa.StringArray) -> Ints:
     """The exact and slow way, for a column in which some cells are wrong."""
     cells = column.dictionary_encode()
     found = np.array([_moment(text) for text in cells.dictionary.to_pylist()] + [NO_MOMENT], dtype=np.int64)
-    return found[np.asarray(cells.indices.fill_null(len(found) - 1))]
+    places: Ints = np.asarray(cells.indices.fill_null(len(found) - 1))
+    return found[places]
 
 
 def _moment(text: str) -> int:

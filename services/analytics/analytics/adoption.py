@@ -4,28 +4,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
-from analytics.checkpoint import write_outbox
 from analytics.events import MODEL_ADOPTED, MODEL_PUBLISHED, SOURCE, stable_id
+from common.bus import Message
 from common.envelope import Envelope
+from common.outbox import message_of
 from common.topics import PARTITIONS
 
 
-async def announce(
-    connection: asyncpg.Connection, facts_topic: str, models_topic: str, data: Mapping[str, Any], now: datetime
-) -> None:
-    """Says that a version was published, and has every task adopt it. In the caller's transaction."""
-    key = f"{data['model']}:{data['version']}"
-    await write_outbox(connection, [(models_topic, _announcement(MODEL_PUBLISHED, key, data, now))])
-    await adopt(connection, facts_topic, data, now)
+def published(models_topic: str, data: Mapping[str, Any], now: datetime) -> Message:
+    """Says that there is a version: `data` holds model, version, examples and metrics."""
+    return message_of(models_topic, _announcement(MODEL_PUBLISHED, f"{data['model']}:{data['version']}", data, now))
 
 
-async def adopt(connection: asyncpg.Connection, facts_topic: str, data: Mapping[str, Any], now: datetime) -> None:
-    """From this record on, every task scores with the version that `data` names."""
-    for partition in range(PARTITIONS):
-        adopted = _announcement(MODEL_ADOPTED, "", {**data, "partition": partition}, now)
-        await write_outbox(connection, [(facts_topic, adopted)], partition)
+def messages(facts_topic: str, data: Mapping[str, Any], now: datetime) -> list[Message]:
+    """One for every partition: from this record on, its task scores with the version that `data` names."""
+    return [
+        message_of(facts_topic, _announcement(MODEL_ADOPTED, "", {**data, "partition": partition}, now), partition)
+        for partition in range(PARTITIONS)
+    ]
 
 
 def _announcement(type_: str, key: str, data: Mapping[str, Any], now: datetime) -> Envelope:

@@ -50,6 +50,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (id) DO UPDATE SET open = EXCLUDED.open, updated_at = EXCLUDED.updated_at,
     cleared_at = EXCLUDED.cleared_at, data = triggers.data || EXCLUDED.data
 """
+_DECISION = """
+INSERT INTO decisions (id, trigger, action, customer, kind, partition, log_offset, time, data)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+"""
 
 
 class FencedError(Exception):
@@ -132,17 +136,9 @@ async def _write_all(connection: asyncpg.Connection, checkpoint: Checkpoint) -> 
         await connection.copy_records_to_table("seen", records=checkpoint.seen, columns=("id", "forever"))
     if checkpoint.triggers:
         await connection.executemany(_TRIGGER, [_trigger(envelope) for envelope in checkpoint.triggers])
+        await connection.executemany(_DECISION, [_decision(envelope) for envelope in checkpoint.triggers])
     if checkpoint.emitted:
-        await write_outbox(connection, checkpoint.emitted)
-
-
-async def write_outbox(
-    connection: asyncpg.Connection,
-    emitted: Sequence[tuple[str, Envelope]],
-    partition: int | None = None,
-) -> None:
-    """Outbox rows on a raw connection; `partition` overrides the one that the keys would choose."""
-    await connection.execute(EMIT, *columns(message_of(topic, envelope, partition) for topic, envelope in emitted))
+        await connection.execute(EMIT, *columns(message_of(topic, told) for topic, told in checkpoint.emitted))
 
 
 def _trigger(envelope: Envelope) -> tuple[Any, ...]:
@@ -161,3 +157,10 @@ def _trigger(envelope: Envelope) -> tuple[Any, ...]:
         envelope.time if cleared else None,
         orjson.dumps(data).decode(),
     )
+
+
+def _decision(envelope: Envelope) -> tuple[Any, ...]:
+    data = envelope.data
+    place = (data["log"]["partition"], data["log"]["offset"])
+    action, told = envelope.type.split(".")[2], orjson.dumps(data).decode()
+    return (envelope.id, data["trigger"], action, envelope.key, data["kind"], *place, envelope.time, told)

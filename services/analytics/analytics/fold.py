@@ -18,21 +18,27 @@ from analytics.noticing import Noticing
 from analytics.operators import OPERATORS
 from analytics.operators.base import Adopted, Kind, Plan, World
 from analytics.orders import DAY
-from analytics.profile import NEVER, Profile, pack, unpack
+from analytics.profile import NEVER, Profile, pack, readable, unpack
 from analytics.sections import Sections
 
 OUTAGE_SECONDS = 600.0
 WIDESPREAD_LEAST = 20
 WIDESPREAD_SHARE = 0.2
+_FORM = 2  # of profiles on the log
 _SAME_PERSON = "The same was noticed about this customer under another key."
 _SILENCE = int(Kind.PURCHASE_SILENCE)
 _HEAD = Struct("<4dI")  # last tick, alarmed at, recent silences and their moment, length of the model versions
 
 
 class Fold:
-    """The customers of one partition. `apply` takes one record after the other; `take_changes` empties the dirt."""
+    """The customers of one partition. `apply` takes one record after the other; `take_changes` empties the dirt.
 
-    def __init__(self, partition: int, state: bytes | None = None, plan: Plan | None = None) -> None:
+    Records before the offset `quiet_until` were folded once before, by an older version: they teach, nobody is told.
+    """
+
+    def __init__(
+        self, partition: int, state: bytes | None = None, plan: Plan | None = None, quiet_until: int = 0
+    ) -> None:
         self.partition = partition
         self.world = World(plan)
         self.last_tick = 0.0
@@ -44,6 +50,7 @@ class Fold:
             self._restore(state)
         self._customers = Customers()
         self._noticing = Noticing(self.world)
+        self._noticing.quiet_until = quiet_until
 
     def _restore(self, state: bytes) -> None:
         self.last_tick, self.alarmed_at, self.silences, self.silences_at, size = _HEAD.unpack_from(state)
@@ -150,7 +157,7 @@ class Fold:
         profile = self._customers.look(customer)
         changes = self._noticing.changes
         if profile is not None:
-            id_ = stable_id("merged", customer, surviving, event.id)
+            id_ = stable_id("merged", _FORM, customer, surviving, event.id)
             data = {
                 "losing": customer,
                 "profile": base64.b64encode(pack(profile)).decode(),
@@ -171,7 +178,10 @@ class Fold:
         """The surviving side. An episode that both had open ends for the one that was lost."""
         customer, data = event.customer, event.data
         profile = self._customers.touch(customer)
-        lost = unpack(base64.b64decode(data["profile"]), base64.b64decode(data.get("pending", "")))
+        packed = base64.b64decode(data["profile"])
+        if not readable(packed):
+            return  # of an older version; the losing side says it again in this one's form
+        lost = unpack(packed, base64.b64decode(data.get("pending", "")))
         for episode in merge_into(profile, lost):
             if said := episodes.end(episode, _SAME_PERSON, event, customer, event.time):
                 self._noticing.changes.triggers.append(said)

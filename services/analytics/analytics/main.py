@@ -43,7 +43,7 @@ def build(settings: Settings) -> Application:
         models_topic=models,
         publish_examples=settings.publish_examples,
     )
-    app.http.include_router(router(runtime, ModelStore(app.database), clock))
+    app.http.include_router(router(runtime, ModelStore(app.database), clock, facts))
     app.background("runtime", runtime.run)
     app.background("trainer", trainer.run)
 

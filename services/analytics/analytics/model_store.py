@@ -22,6 +22,13 @@ class ModelStore:
             known = self._known[name, version] = await self._fetch(name, version)
         return known
 
+    async def find(self, name: str, version: int) -> Adopted | None:
+        """The version, or None where it is not kept."""
+        try:
+            return await self.load(name, version)
+        except LookupError:
+            return None
+
     async def _fetch(self, name: str, version: int) -> Adopted:
         connection: asyncpg.Connection = await self._database.connect()
         try:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Index, Integer, LargeBinary, SmallInteger, Text, func, text
+from sqlalchemy import BigInteger, DateTime, Identity, Index, Integer, LargeBinary, SmallInteger, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -23,6 +23,7 @@ class TaskRow(Base):
     next_offset: Mapped[int] = mapped_column(BigInteger)
     state: Mapped[bytes | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    quiet_until: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class ProfileRow(Base):
@@ -73,6 +74,27 @@ class TriggerRow(Base):
     data: Mapped[dict[str, Any]]
 
 
+class DecisionRow(Base):
+    """One step of a trigger, with all it takes to compute its score again."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        Index("decisions_newest", text("time DESC"), text("id DESC")),
+        Index("decisions_customer", "customer"),
+        Index("decisions_trigger", "trigger"),
+    )
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    trigger: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text)
+    customer: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    partition: Mapped[int] = mapped_column(SmallInteger)
+    log_offset: Mapped[int] = mapped_column(BigInteger)
+    time: Mapped[datetime]
+    data: Mapped[dict[str, Any]]
+
+
 class ModelRow(Base):
     """A published version: what tasks load when the log tells them to adopt it."""
 
@@ -84,6 +106,20 @@ class ModelRow(Base):
     examples: Mapped[int]
     metrics: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class AdoptionRow(Base):
+    """Which version tasks were told to score with, newest last. A pinned one stays until somebody lets it go."""
+
+    __tablename__ = "adoptions"
+    __table_args__ = (Index("adoptions_newest", "name", text("position DESC")),)
+
+    position: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer)
+    pinned: Mapped[bool]
+    by: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class TrainerRow(Base):

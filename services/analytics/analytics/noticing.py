@@ -31,6 +31,7 @@ class Noticing:
     def __init__(self, world: World) -> None:
         self._world = world
         self.changes = Changes()
+        self.quiet_until = 0
 
     def learn(self, profile: Profile, event: Event) -> None:
         """One fact about a customer."""
@@ -91,6 +92,7 @@ class Noticing:
     ) -> None:
         """Puts what an operator answered where it belongs. In `history` nobody is told."""
         changes = self.changes
+        history = history or 0 <= cause.offset < self.quiet_until
         for outcome in outcomes:
             if isinstance(outcome, Noted):
                 changes.noted.append((cause.id, outcome))

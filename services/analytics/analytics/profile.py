@@ -96,9 +96,14 @@ def peek(packed: bytes) -> tuple[float, bool]:
     return struct.unpack_from("<d", packed, 1)[0], struct.unpack_from("<d", packed, _IMPORT_AT)[0] > 0
 
 
+def readable(packed: bytes) -> bool:
+    """Whether this code knows the form."""
+    return packed[0] == _VERSION
+
+
 def unpack(packed: bytes, pending: bytes = b"") -> Profile:
     """The inverse of `pack`. Raises ValueError for a layout this code does not know."""
-    if packed[0] != _VERSION:
+    if not readable(packed):
         raise ValueError(f"profile layout {packed[0]} is not known")
     _, _, last, importing, until, segment, n_timers, n_episodes = _HEAD.unpack_from(packed)
     at = _HEAD.size

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
-from analytics.models import ModelRow, ProfileRow, SeenRow, TaskRow, TriggerRow
+from analytics.models import AdoptionRow, DecisionRow, ModelRow, ProfileRow, SeenRow, TaskRow, TriggerRow
 from common.paging import Page, after, page
 
 KEEP_IDS = timedelta(days=7)
@@ -45,11 +47,57 @@ async def triggers(
     return page(rows, limit, lambda row: (row.opened_at, row.id))
 
 
-async def newest_models(session: AsyncSession) -> Sequence[ModelRow]:
-    """The newest version of each model."""
+async def decision(session: AsyncSession, id_: str) -> DecisionRow | None:
+    return await session.get(DecisionRow, id_)
+
+
+async def decisions(
+    session: AsyncSession,
+    *,
+    customer: str | None,
+    kind: str | None,
+    trigger: str | None,
+    limit: int,
+    cursor: str | None,
+) -> Page[DecisionRow]:
+    """Newest first."""
+    query = select(DecisionRow).order_by(DecisionRow.time.desc(), DecisionRow.id.desc())
+    for column, wanted in ((DecisionRow.customer, customer), (DecisionRow.kind, kind), (DecisionRow.trigger, trigger)):
+        query = query if wanted is None else query.where(column == wanted)
+    query = after(query, cursor, DecisionRow.time, DecisionRow.id)
+    rows = (await session.execute(query.limit(limit + 1))).scalars().all()
+    return page(rows, limit, lambda row: (row.time, row.id))
+
+
+async def newest_models(session: AsyncSession, name: str | None = None) -> Sequence[ModelRow]:
+    """The newest version of each model, or of the one named."""
     newest = select(ModelRow.name, func.max(ModelRow.version).label("version")).group_by(ModelRow.name).subquery()
     query = select(ModelRow).join(newest, (ModelRow.name == newest.c.name) & (ModelRow.version == newest.c.version))
+    query = query if name is None else query.where(ModelRow.name == name)
+    return (await session.execute(query.options(defer(ModelRow.state)).order_by(ModelRow.name))).scalars().all()
+
+
+async def versions(session: AsyncSession, name: str, limit: int) -> Sequence[ModelRow]:
+    """Newest first, without their snapshots."""
+    query = select(ModelRow).where(ModelRow.name == name).order_by(ModelRow.version.desc()).limit(limit)
+    return (await session.execute(query.options(defer(ModelRow.state)))).scalars().all()
+
+
+async def model(session: AsyncSession, name: str, version: int) -> ModelRow | None:
+    return await session.get(ModelRow, (name, version), options=[defer(ModelRow.state)])
+
+
+async def adoptions(session: AsyncSession) -> Sequence[AdoptionRow]:
+    """The last one of each model: what is scored with."""
+    query = select(AdoptionRow).ext(distinct_on(AdoptionRow.name)).order_by(AdoptionRow.name, AdoptionRow.position.desc())
     return (await session.execute(query)).scalars().all()
+
+
+async def version_before(session: AsyncSession, name: str) -> int | None:
+    """The version that was scored with before the one in use."""
+    mine = select(AdoptionRow.version).where(AdoptionRow.name == name).order_by(AdoptionRow.position.desc())
+    current = (await session.execute(mine.limit(1))).scalar()
+    return (await session.execute(mine.where(AdoptionRow.version < (current or 0)).limit(1))).scalar()
 
 
 async def forget_ids(session: AsyncSession) -> None:

@@ -20,7 +20,6 @@ from analytics.checkpoint import Checkpoint, FencedError, Writer
 from analytics.events import Event, What, decode, id_bytes
 from analytics.fold import Fold
 from analytics.model_store import ModelStore
-from analytics.operators.base import Adopted
 from analytics.seen import SeenIds
 from analytics.task import FoldFactory, Task, Topics, analytics_fold, claim
 from common.database import Database, is_transient
@@ -252,13 +251,17 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _fold(self, task: Task, event: Event) -> None:
         if event.what is What.MODEL_ADOPTED and isinstance(task.fold, Fold):
-            task.fold.adopt(event, await self._adopted(event))
+            await self._adopt(task, task.fold, event)
         elif event.what is What.TICK:
             metrics.TIME_LAG.set(time.time() - event.time)
         task.apply(event)
 
-    async def _adopted(self, event: Event) -> Adopted:
-        return await self._models.load(event.data["model"], int(event.data["version"]))
+    async def _adopt(self, task: Task, fold: Fold, event: Event) -> None:
+        try:
+            fold.adopt(event, await self._models.load(event.data["model"], int(event.data["version"])))
+        except LookupError:
+            if event.offset >= task.quiet_until:
+                raise
 
     def _advance(self, partition: int, offset: int) -> None:
         task = self.tasks[partition]

@@ -1,9 +1,9 @@
 """The wire forms of the HTTP API."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class Money(BaseModel):
@@ -65,16 +65,68 @@ class TriggerPage(BaseModel):
     next: str | None
 
 
+class Decision(BaseModel):
+    """A step of a trigger. `log` is the record of the log that led to it."""
+
+    id: str
+    trigger: str
+    action: str
+    kind: str
+    customer: str
+    time: datetime
+    sentence: str
+    score: float
+    direction: str | None = None
+    severity: str | None = None
+    expected: dict[str, Any] | None = None
+    observed: dict[str, Any] | None = None
+    reasons: list[dict[str, Any]] = []
+    features: dict[str, Any] = {}
+    event_ids: list[str] = []
+    model: str | None = None
+    model_version: int | None = None
+    log: dict[str, int]
+
+
+class Check(BaseModel):
+    """The score computed once more from what was stored. `same` is null where nothing was scored."""
+
+    score: float | None
+    same: bool | None
+    text: str
+
+
+class ExplainedDecision(Decision):
+    check: Check
+
+
+class DecisionPage(BaseModel):
+    items: list[Decision]
+    next: str | None
+
+
+class Pin(BaseModel):
+    version: Annotated[int, Field(ge=1)]
+
+
+CLASSIFICATION = ("auc", "brier", "log_loss", "base_rate", "calibration")
+
+
 class ModelVersion(BaseModel):
+    """A version and its progressive figures. What classifiers have in common stands apart as well."""
+
     model: str
     version: int
     adopted_at: datetime
     examples: int
-    auc: float
-    brier: float
-    log_loss: float
-    base_rate: float
-    calibration: list[dict[str, float]]
+    in_use: bool
+    pinned: bool
+    figures: dict[str, Any]
+    auc: float | None = None
+    brier: float | None = None
+    log_loss: float | None = None
+    base_rate: float | None = None
+    calibration: list[dict[str, float]] = []
 
 
 class Models(BaseModel):

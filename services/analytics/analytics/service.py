@@ -5,10 +5,13 @@ from typing import Any
 
 from analytics import schemas
 from analytics.events import moment
-from analytics.operators import OPERATORS, purchase_silence, spend_deviation
-from analytics.operators.base import Standing, World
+from analytics.models import DecisionRow
+from analytics.operators import BY_SLUG, OPERATORS, purchase_silence, spend_deviation
+from analytics.operators.base import Adopted, Standing, World
 from analytics.orders import SCALE, Orders
 from analytics.profile import Profile, unpack
+
+_TOLD = ("sentence", "score", "direction", "severity", "expected", "observed", "reasons", "features", "event_ids")
 
 
 def customer(
@@ -35,6 +38,39 @@ def customer(
         scores=[_score(standing) for standing in standings if standing is not None],
         open_triggers=open_triggers,
     )
+
+
+def decision(row: DecisionRow) -> schemas.Decision:
+    """A stored step in the form it is shown in."""
+    operator = BY_SLUG.get(row.kind)
+    told = {name: row.data[name] for name in _TOLD if row.data.get(name) is not None}
+    version = row.data.get("model_version")
+    return schemas.Decision(
+        id=row.id,
+        trigger=row.trigger,
+        action=row.action,
+        kind=row.kind,
+        customer=row.customer,
+        time=row.time,
+        model=operator.model if operator and version else None,
+        model_version=int(version) if version else None,
+        log={"partition": row.partition, "offset": row.log_offset},
+        **told,
+    )
+
+
+def check(shown: schemas.Decision, adopted: Adopted | None) -> schemas.Check:
+    """Computes the score of a decision again, by the operator that made it and the version that took part."""
+    operator = BY_SLUG.get(shown.kind)
+    if operator is None or not shown.features:
+        return schemas.Check(score=None, same=None, text="Nothing was scored in this step.")
+    if shown.model_version is not None and adopted is None:
+        text = f"Version {shown.model_version} of the model is not kept any more."
+        return schemas.Check(score=None, same=None, text=text)
+    score = round(float(operator.score_again(shown.features, adopted)), 6)
+    same = score == shown.score
+    text = "Computed again from what was stored: the same." if same else "Computed again, this is another number."
+    return schemas.Check(score=score, same=same, text=text)
 
 
 def _decimal(amount: int) -> str:

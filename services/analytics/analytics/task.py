@@ -37,12 +37,12 @@ class Foldable(Protocol):
     def __len__(self) -> int: ...
 
 
-FoldFactory = Callable[[int, bytes | None], Foldable]
+FoldFactory = Callable[[int, bytes | None, int], Foldable]
 
 _CLAIM = """
 INSERT INTO tasks (partition, owner_token, next_offset) SELECT p, $2, 0 FROM unnest($1::smallint[]) AS p
 ON CONFLICT (partition) DO UPDATE SET owner_token = EXCLUDED.owner_token
-RETURNING partition, next_offset, state
+RETURNING partition, next_offset, state, quiet_until
 """
 _LOAD = """
 SELECT p.partition, p.customer, p.packed, e.examples
@@ -58,6 +58,7 @@ class Task:
     fold: Foldable
     written: int
     folded: int
+    quiet_until: int = 0
     seen: dict[UUID, bool] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
@@ -86,12 +87,7 @@ async def claim(database: Database, token: str, partitions: list[int], new_fold:
     connection: asyncpg.Connection = await database.connect()
     try:
         rows = await connection.fetch(_CLAIM, partitions, token)
-        tasks = {
-            row["partition"]: Task(
-                row["partition"], new_fold(row["partition"], row["state"]), row["next_offset"], row["next_offset"]
-            )
-            for row in rows
-        }
+        tasks = {row["partition"]: _task(row, new_fold) for row in rows}
         async with connection.transaction():
             async for row in connection.cursor(_LOAD, partitions, prefetch=10_000):
                 tasks[row["partition"]].fold.load(row["customer"], row["packed"], row["examples"])
@@ -100,5 +96,10 @@ async def claim(database: Database, token: str, partitions: list[int], new_fold:
     return tasks
 
 
-def analytics_fold(partition: int, state: bytes | None) -> Foldable:
-    return Fold(partition, state)
+def _task(row: asyncpg.Record, new_fold: FoldFactory) -> Task:
+    fold = new_fold(row["partition"], row["state"], row["quiet_until"])
+    return Task(row["partition"], fold, row["next_offset"], row["next_offset"], quiet_until=row["quiet_until"])
+
+
+def analytics_fold(partition: int, state: bytes | None, quiet_until: int) -> Foldable:
+    return Fold(partition, state, quiet_until=quiet_until)

@@ -18,8 +18,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from analytics import adoption
 from analytics import metrics as gauges
-from analytics.adoption import announce
 from analytics.checkpoint import FencedError
 from analytics.learners import LEARNERS
 from analytics.learners.base import Learner
@@ -27,6 +27,7 @@ from common.clock import Clock
 from common.database import Database, is_transient
 from common.deadletters import DeadLetters, Record
 from common.ids import new_id
+from common.outbox import EMIT, columns
 
 log = structlog.get_logger()
 
@@ -40,6 +41,8 @@ UPDATE trainers SET next_offset = $4, version = $5, state = $6
 WHERE name = $1 AND owner_token = $2 AND next_offset = $3
 """
 _PUBLISH = "INSERT INTO models (name, version, state, examples, metrics) VALUES ($1, $2, $3, $4, $5)"
+_PINNED = "SELECT pinned FROM adoptions WHERE name = $1 ORDER BY position DESC LIMIT 1"
+_ADOPT = "INSERT INTO adoptions (name, version, pinned, by) VALUES ($1, $2, false, 'trainer')"
 _KEEP_SECONDS = 5.0  # how much is learned again after a crash
 _GAUGES = {
     "auc": gauges.MODEL_AUC,
@@ -182,7 +185,11 @@ class Trainer:
         row = (learner.name, version, snapshot, learner.examples, orjson.dumps(figures).decode())
         await connection.execute(_PUBLISH, *row)
         data = {"model": learner.name, "version": version, "examples": learner.examples, "metrics": figures}
-        await announce(connection, self._facts, self._models, data, self._clock.now())
+        said = [adoption.published(self._models, data, self._clock.now())]
+        if not await connection.fetchval(_PINNED, learner.name):
+            await connection.execute(_ADOPT, learner.name, version)
+            said += adoption.messages(self._facts, data, self._clock.now())
+        await connection.execute(EMIT, *columns(said))
 
 
 def _measure(learner: Learner) -> None:

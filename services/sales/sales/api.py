@@ -12,20 +12,26 @@ from sales.domain import LeadStatus
 from sales.repository import alerts as alert_rows
 from sales.repository import leads as lead_rows
 from sales.repository import routing as routing_rows
+from sales.repository.alerts import Wanted
+from sales.repository.budget import Used
 from sales.schemas import (
     Alert,
     AlertFilter,
     AlertPage,
+    BudgetPage,
     Lead,
     LeadChange,
     LeadPage,
     Owner,
+    OwnerBudget,
     OwnerChange,
     OwnerPage,
     Resolution,
     Snooze,
+    Surfaced,
 )
 from sales.service.alerts import Alerts
+from sales.service.budget import Budget
 from sales.service.leads import Leads
 
 _SEES = Depends(require("sales", "manager", "support", "marketing", "service"))
@@ -44,6 +50,7 @@ def alert_router(alerts: Alerts) -> APIRouter:
     async def list_alerts(
         session: Transaction,
         status: AlertFilter = "active",
+        surfaced: Surfaced = "all",
         owner: Word = None,
         kind: Word = None,
         customer: Word = None,
@@ -52,10 +59,13 @@ def alert_router(alerts: Alerts) -> APIRouter:
     ) -> AlertPage:
         # The head first: whatever has its place by then is on the page.
         head = await alert_rows.stream_head(session)
+        wanted, shown = Wanted(owner, kind, customer), None if surfaced == "all" else surfaced == "true"
         found = await alert_rows.search(
-            session, status=status, owner=owner, kind=kind, customer=customer, limit=limit, cursor=cursor
+            session, status=status, surfaced=shown, wanted=wanted, limit=limit, cursor=cursor
         )
-        return AlertPage(items=[Alert.of(row, seq) for row, seq in found.items], next=found.next, seq=head)
+        waiting = await alert_rows.count_waiting(session, wanted)
+        items = [Alert.of(row, seq) for row, seq in found.items]
+        return AlertPage(items=items, next=found.next, seq=head, waiting=waiting)
 
     @routes.get("/{alert_id}", dependencies=[_SEES])
     async def show_alert(alert_id: Id, session: Transaction) -> Alert:
@@ -120,15 +130,21 @@ def lead_router(leads: Leads) -> APIRouter:
     return routes
 
 
-def owner_router() -> APIRouter:
-    routes = APIRouter(prefix="/v1/owners", tags=["owners"])
+def owner_router(budget: Budget) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["owners"])
 
-    @routes.get("", dependencies=[_SEES])
+    @routes.get("/alert-budget", dependencies=[_SEES])
+    async def show_budgets(session: Transaction, owner: Word = None) -> BudgetPage:
+        used = await budget.used(session)
+        rows = [row for row in await routing_rows.owners(session) if owner in (None, row.id) and row.active]
+        return BudgetPage(items=[OwnerBudget.of(row, budget.per_day, used.get(row.id, Used(0, 0))) for row in rows])
+
+    @routes.get("/owners", dependencies=[_SEES])
     async def list_owners(session: Transaction) -> OwnerPage:
         rows = await routing_rows.owners(session)
         return OwnerPage(items=[Owner.model_validate(row, from_attributes=True) for row in rows])
 
-    @routes.put("/{owner_id}", dependencies=[_ADMINISTERS])
+    @routes.put("/owners/{owner_id}", dependencies=[_ADMINISTERS])
     async def put_owner(owner_id: Id, owner: OwnerChange, session: Transaction) -> Owner:
         await routing_rows.put_owner(session, owner_id, owner.name, owner.email, owner.active)
         return Owner(id=owner_id, **owner.model_dump())

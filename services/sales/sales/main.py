@@ -9,6 +9,7 @@ from sales.handlers import fact_handlers, trigger_handlers
 from sales.jobs import Jobs
 from sales.sequencer import Sequencer
 from sales.service.alerts import Alerts
+from sales.service.budget import Budget
 from sales.service.customers import Customers
 from sales.service.leads import Leads
 from sales.settings import Settings
@@ -17,11 +18,12 @@ from sales.settings import Settings
 def build(settings: Settings) -> Application:
     app = Application("sales", settings)
     clock, facts = SystemClock(), settings.topic(topics.CUSTOMER_FACTS)
-    alerts = Alerts(clock, facts)
+    budget = Budget(clock, settings.alerts_per_day)
+    alerts = Alerts(clock, facts, budget)
     leads = Leads(clock, facts, settings.respond_within)
     feed = Feed(app.database)
     # The stream's path would be taken for an alert's id otherwise.
-    for routes in (stream.router(feed), api.alert_router(alerts), api.lead_router(leads), api.owner_router()):
+    for routes in (stream.router(feed), api.alert_router(alerts), api.lead_router(leads), api.owner_router(budget)):
         app.http.include_router(routes)
     facts_taken = fact_handlers(leads, Customers(alerts, leads))
     app.consume((topics.CUSTOMER_FACTS,), facts_taken, linger_seconds=0.2)
@@ -29,9 +31,11 @@ def build(settings: Settings) -> Application:
     app.consume((topics.TRIGGERS,), trigger_handlers(alerts), part="triggers")
     app.background("sequencer", Sequencer(app.database).run)
     app.background("feed", feed.run)
-    jobs = Jobs(app.database, clock, alerts, leads)
+    jobs = Jobs(app.database, clock, alerts, leads, budget)
     app.every(settings.check_seconds, jobs.attend)
     app.every(settings.check_seconds, jobs.settle)
+    app.every(settings.check_seconds, jobs.let_up)
+    app.every(60.0, jobs.work_out_budget)
     app.every(3600.0, jobs.compact)
     return app
 

@@ -6,12 +6,15 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, EmailStr, StringConstraints
 
 from sales.domain import AlertStatus, LeadStatus, Outcome, Severity
+from sales.domain.budget import Policy
 from sales.events import Measure, PastOrder, Reason, Step
 from sales.models import AlertRow, LeadRow, OwnerRow
+from sales.repository.budget import Used
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5_000)]
 AlertFilter = Literal["open", "acknowledged", "snoozed", "resolved", "active", "all"]
+Surfaced = Literal["true", "false", "all"]
 
 
 class Strict(BaseModel):
@@ -103,7 +106,10 @@ class Customer(BaseModel):
 
 
 class Alert(BaseModel):
-    """An alert; `seq` is its newest place in the stream (None: not there yet)."""
+    """An alert; `seq` is its newest place in the stream (None: not there yet).
+
+    Not surfaced, it waits for room in its owner's day and has no deadline. `worth` is what the budget goes by.
+    """
 
     id: str
     seq: int | None
@@ -121,7 +127,10 @@ class Alert(BaseModel):
     suggested_step: Step | None
     owner: Person | None
     created_at: datetime
-    due_at: datetime
+    surfaced: bool
+    surfaced_at: datetime | None
+    worth: float
+    due_at: datetime | None
     overdue: bool
     acknowledged_at: datetime | None
     snoozed_until: datetime | None
@@ -140,14 +149,62 @@ class Alert(BaseModel):
             **{name: getattr(row, name) for name in own},
             **row.evidence,
             seq=seq,
+            surfaced=row.surfaced_at is not None,
+            worth=round(Policy.of(row.owner.policy if row.owner else {}).worth(row.kind, row.merit), 4),
             customer=Customer(id=row.customer, name=row.customer_name),
             owner=Person.of(row.owner),
         )
 
 
 class AlertPage(BaseModel):
-    """`seq` is where a stream that misses nothing of what this page shows has to resume."""
+    """`seq` is where a stream that misses nothing of what this page shows has to resume.
+
+    `waiting` counts what waits for room in its owner's day, of this owner, kind and customer.
+    """
 
     items: list[Alert]
     next: str | None
     seq: int
+    waiting: int
+
+
+class KindPrecision(BaseModel):
+    """How often alerts of a kind are right; `right` and `wrong` are what this owner said of them."""
+
+    kind: str
+    precision: float
+    right: int
+    wrong: int
+
+
+class OwnerBudget(BaseModel):
+    """An owner's day: `admitted_today` of `budget` places were taken within 24 hours, so many alerts wait."""
+
+    owner: Person
+    budget: int
+    admitted_today: int
+    waiting: int
+    threshold: float
+    reserve: int
+    by_kind: list[KindPrecision]
+
+    @classmethod
+    def of(cls, owner: OwnerRow, budget: int, used: Used) -> Self:
+        policy = Policy.of(owner.policy)
+        return cls(
+            owner=Person(id=owner.id, name=owner.name),
+            budget=budget,
+            admitted_today=used.taken,
+            waiting=used.waiting,
+            threshold=round(policy.threshold, 4),
+            reserve=policy.reserve,
+            by_kind=[
+                KindPrecision(kind=kind, precision=round(p.value, 4), right=p.right, wrong=p.wrong)
+                for kind, p in sorted(policy.precisions.items())
+            ],
+        )
+
+
+class BudgetPage(BaseModel):
+    items: list[OwnerBudget]
+    next: None = None

@@ -12,3 +12,5 @@ OPERATORS: tuple[Operator, ...] = (
     ChurnRisk(),
     SupportLoad(),
 )
+
+BY_SLUG = {operator.kind.slug: operator for operator in OPERATORS}

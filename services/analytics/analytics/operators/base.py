@@ -11,6 +11,8 @@ from analytics.events import Event, What
 from analytics.orders import DAY
 from analytics.profile import Profile
 from analytics.sections import S, Sections
+from analytics.wording import days_text as days_text
+from analytics.wording import money_text as money_text
 
 
 class Kind(IntEnum):
@@ -211,6 +213,7 @@ class Operator:
 
     kind: ClassVar[Kind]
     takes: ClassVar[frozenset[What]] = frozenset()
+    model: ClassVar[str | None] = None  # the name of the model it scores with
 
     def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
         """One fact it `takes`: score it with what was known before, then learn from it."""
@@ -239,22 +242,6 @@ class Operator:
     def score_again(self, features: Mapping[str, Any], model: Adopted | None) -> float:
         """The score of a stored decision from its features and, where one took part, the version of the model."""
         raise NotImplementedError
-
-
-_SYMBOLS = {"GBP": "£", "USD": "$", "EUR": "€", "JPY": "¥"}
-
-
-def money_text(amount: float, currency: str) -> str:
-    """`£42`, `£4.20`, `CHF 1,200`: whole units from ten on."""
-    number = f"{amount:,.0f}" if abs(amount) >= 10 else f"{amount:,.2f}"
-    symbol = _SYMBOLS.get(currency)
-    return f"{symbol}{number}" if symbol else f"{currency} {number}"
-
-
-def days_text(days: float) -> str:
-    """`1 day`, `9 days`, `2.5 days`."""
-    number = f"{days:.0f}" if days >= 3 or days == round(days) else f"{days:.1f}"
-    return f"{number} day" if number == "1" else f"{number} days"
 
 
 def saturating(z: float, half: float) -> float:

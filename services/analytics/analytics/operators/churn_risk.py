@@ -77,6 +77,7 @@ _WORDS = {
 class ChurnRisk(Operator):
     kind = Kind.CHURN_RISK
     takes = frozenset({What.ORDER})
+    model = MODEL
 
     def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
         if self.kind not in profile.episodes:

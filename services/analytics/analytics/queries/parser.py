@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, NoReturn
 
 from lark import Lark, Token, Transformer, Tree, v_args
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
 from lark.tree import Meta
 
 from analytics.queries import syntax
@@ -14,6 +14,7 @@ from analytics.queries.syntax import Place, RuleError
 
 LONGEST_TEXT = 1_000
 MOST_TOKENS = 120  # also bounds how deep a tree can be
+_LONGEST_NUMBER = 15
 
 _GRAMMAR = r"""
 rule: _condition [THEN QUIET FOR DURATION]
@@ -63,7 +64,7 @@ DURATION.4: /\d+(\.\d+)?\s*(minutes?|min|hours?|h|days?|d|weeks?|w)(?![\w.])/i
 PERCENT.3: /\d+(\.\d+)?\s*%/
 MONEY.3: /[£$€¥]\s*\d+(\.\d+)?|\d+(\.\d+)?\s*(?!AND|NOT)[A-Z]{3}(?![\w.])/
 NUMBER.2: /\d+(\.\d+)?/
-NAME: /[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*/i
+NAME: /(?!(?:and|or|not|in|over|after|where|then|quiet|for)(?![\w.]))[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*/i
 TEXT: /"[^"\n]*"|'[^'\n]*'/
 COMPARE: />=|<=|!=|<>|==|=|>|<|≥|≤|≠/
 PLUS: "+"
@@ -118,7 +119,10 @@ def parse(text: str) -> syntax.Rule:
         tree: Tree[Token] = steps.feed_eof()
     except UnexpectedInput as error:
         _explain(text, error, steps.accepts())
-    rule: syntax.Rule = _Builder().transform(tree)
+    try:
+        rule: syntax.Rule = _Builder().transform(tree)
+    except VisitError as error:
+        raise error.orig_exc from None
     return rule
 
 
@@ -142,7 +146,7 @@ def _explain(text: str, error: UnexpectedInput, accepts: set[str]) -> NoReturn:
 
 
 def _unexpected(text: str, token: Token, accepts: set[str]) -> str:
-    before = text[: token.start_pos].rstrip()
+    before = text[: token.start_pos or 0].rstrip()
     if token.type == "NAME" and before[-1:].isdigit() and _OTHER_UNITS.fullmatch(token):
         return f"durations are written in min, h, d or w, not in “{token}”: a month is 30d"
     if token.type == "COMPARE" and "COMPARE" not in accepts and "PLUS" in accepts:
@@ -244,20 +248,26 @@ class _Builder(Transformer[Token, Any]):
         return syntax.Filter(name.lower(), "in", values, at=_start(meta))
 
     def number(self, meta: Meta, text: Token) -> syntax.Number:
-        return syntax.Number(Decimal(text), at=_start(meta))
+        return syntax.Number(_decimal(text, meta), at=_start(meta))
 
     def percent(self, meta: Meta, text: Token) -> syntax.Number:
-        return syntax.Number(Decimal(text.rstrip("% \t\n")), percent=True, at=_start(meta))
+        return syntax.Number(_decimal(text.rstrip("% \t\n"), meta), percent=True, at=_start(meta))
 
     def money(self, meta: Meta, text: Token) -> syntax.Money:
         currency = _SYMBOLS.get(text[0]) or text[-3:]
-        return syntax.Money(Decimal(text.strip("£$€¥ \t\n" + currency)), currency, at=_start(meta))
+        return syntax.Money(_decimal(text.strip("£$€¥ \t\n" + currency), meta), currency, at=_start(meta))
 
     def duration(self, meta: Meta, text: Token) -> syntax.Duration:
         return duration(text, _start(meta))
 
     def text(self, meta: Meta, text: Token) -> syntax.Text:
         return syntax.Text(text[1:-1], at=_start(meta))
+
+
+def _decimal(text: str, meta: Meta) -> Decimal:
+    if len(text) > _LONGEST_NUMBER:
+        raise RuleError("this number is too long", _start(meta))
+    return Decimal(text)
 
 
 def _start(meta: Meta) -> Place:

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from sales.domain.alerts import Severity
 
+MOST_PLACES = 200  # that an owner's day can have
 DAY = timedelta(days=1)
 HISTORY = timedelta(days=14)  # of alerts, for the threshold
 LABELS = timedelta(days=90)  # of outcomes, for the precision
@@ -137,7 +138,7 @@ def policy(
     """The threshold by an owner's recent alerts, those that waited among them."""
     judged = Policy(precisions=precisions, usual=usual)
     expected = alerts_per_day([one.created_at for one in past], now)
-    if expected <= per_day:
+    if not per_day or expected <= per_day:
         return judged
     worths = sorted((judged.worth(one.kind, one.merit) for one in past), reverse=True)
     last = max(1, math.floor(len(worths) * per_day / expected))

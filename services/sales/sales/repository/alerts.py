@@ -1,11 +1,11 @@
 """Alerts and the log of their changes."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ScalarSelect, Table, and_, bindparam, delete, exists, func, or_, select
+from sqlalchemy import ScalarSelect, Select, Table, and_, bindparam, delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased, joinedload
 from common.paging import Page, after, page
 from sales.domain import Alert, AlertStatus, Outcome, Severity
 from sales.models import AlertChangeRow, AlertRow, ClearedTriggerRow, ContactRow
+from sales.repository.budget import waits
 
 CHANGED = "alert_changed"
 
@@ -29,6 +30,19 @@ _HEARD_OF = select(
     )
 )
 _LOG = insert(cast(Table, AlertChangeRow.__table__)).returning(func.pg_notify(CHANGED, ""))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whose alerts, of which kind, about which customer; None: all."""
+
+    owner: str | None = None
+    kind: str | None = None
+    customer: str | None = None
+
+    def narrow(self, query: Select[Any]) -> Select[Any]:
+        columns = ((AlertRow.owner_id, self.owner), (AlertRow.kind, self.kind), (AlertRow.customer, self.customer))
+        return query.where(*(column == value for column, value in columns if value))
 
 
 async def add(session: AsyncSession, row: AlertRow) -> None:
@@ -65,9 +79,8 @@ async def search(
     session: AsyncSession,
     *,
     status: str,
-    owner: str | None,
-    kind: str | None,
-    customer: str | None,
+    surfaced: bool | None,
+    wanted: Wanted,
     limit: int,
     cursor: str | None,
 ) -> Page[tuple[AlertRow, int | None]]:
@@ -77,12 +90,17 @@ async def search(
         query = query.where(AlertRow.status != AlertStatus.RESOLVED)
     elif status != "all":
         query = query.where(AlertRow.status == status)
-    for column, value in ((AlertRow.owner_id, owner), (AlertRow.kind, kind), (AlertRow.customer, customer)):
-        if value:
-            query = query.where(column == value)
-    query = after(query, cursor, AlertRow.created_at, AlertRow.id)
+    if surfaced is not None:
+        query = query.where(AlertRow.surfaced_at.is_not(None) if surfaced else AlertRow.surfaced_at.is_(None))
+    query = after(wanted.narrow(query), cursor, AlertRow.created_at, AlertRow.id)
     rows = [(row, seq) for row, seq in await session.execute(query.limit(limit + 1))]
     return page(rows, limit, lambda found: (found[0].created_at, found[0].id))
+
+
+async def count_waiting(session: AsyncSession, wanted: Wanted) -> int:
+    """How many wait for room in their owner's day."""
+    query = select(func.count()).select_from(AlertRow).where(*waits())
+    return int((await session.execute(wanted.narrow(query))).scalar_one())
 
 
 def _seq() -> ScalarSelect[int | None]:
@@ -90,7 +108,7 @@ def _seq() -> ScalarSelect[int | None]:
     return newest.correlate(AlertRow).scalar_subquery()
 
 
-async def waiting(session: AsyncSession, now: datetime, limit: int) -> Sequence[str]:
+async def due(session: AsyncSession, now: datetime, limit: int) -> Sequence[str]:
     """Alerts for which time has come: a snooze that ended, a deadline that passed."""
     woken = and_(AlertRow.status == AlertStatus.SNOOZED, AlertRow.snoozed_until <= now)
     late = and_(AlertRow.status == AlertStatus.OPEN, ~AlertRow.overdue, AlertRow.due_at <= now)
@@ -147,6 +165,7 @@ def to_domain(row: AlertRow) -> Alert:
         outcome=Outcome(row.outcome) if row.outcome else None,
         note=row.note,
         cleared_at=row.cleared_at,
+        surfaced_at=row.surfaced_at,
     )
 
 

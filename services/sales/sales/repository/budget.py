@@ -6,14 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sales.domain import AlertStatus, Outcome
-from sales.domain.budget import DAY, HISTORY, LABELS, PRIOR_RIGHT, PRIOR_WRONG, Judged, Past
+from sales.domain.budget import DAY, HISTORY, LABELS, MOST_PLACES, PRIOR_RIGHT, PRIOR_WRONG, Judged, Past
 from sales.models import AlertRow, OwnerRow
 
-MOST_PLACES = 200  # as in the migration that brought them
 _MOST_HISTORY = 500
 
 _GIVE_PLACES = text(
@@ -62,6 +60,9 @@ _RECENT = text(
         FROM alerts WHERE owner_id IS NOT NULL AND created_at > :since
     ) AS recent WHERE nth <= :most
     """
+)
+_TAKEN = text(
+    "SELECT owner_id, count(*) FROM alert_places WHERE number <= :per_day AND taken_at > :since GROUP BY owner_id"
 )
 _RIGHT = (Outcome.CONTACTED, Outcome.RECOVERED, Outcome.LOST)
 
@@ -145,16 +146,13 @@ async def judged(session: AsyncSession, now: datetime) -> Mapping[str, Mapping[s
 
 
 async def put_policy(session: AsyncSession, owner_id: str, policy: dict[str, Any]) -> None:
-    changed = OwnerRow.policy.is_distinct_from(func.cast(policy, JSONB))
-    await session.execute(update(OwnerRow).where(OwnerRow.id == owner_id, changed).values(policy=policy))
+    await session.execute(update(OwnerRow).where(OwnerRow.id == owner_id).values(policy=policy))
 
 
 async def used(session: AsyncSession, per_day: int, now: datetime) -> Mapping[str, Used]:
-    """By owner."""
-    places = text(
-        "SELECT owner_id, count(*) FROM alert_places WHERE number <= :per_day AND taken_at > :since GROUP BY owner_id"
-    )
-    taken = dict((await session.execute(places, {"per_day": per_day, "since": now - DAY})).tuples().all())
+    """By owner; who has none of both is left out."""
+    taken = await session.execute(_TAKEN, {"per_day": per_day, "since": now - DAY})
+    places: dict[str, int] = dict(iter(taken))
     query = select(AlertRow.owner_id, func.count()).where(*waits()).group_by(AlertRow.owner_id)
-    waiting = dict((await session.execute(query)).tuples().all())
-    return {owner: Used(taken.get(owner, 0), waiting.get(owner, 0)) for owner in {*taken, *waiting} if owner}
+    waiting = {owner: count for owner, count in await session.execute(query) if owner}
+    return {owner: Used(places.get(owner, 0), waiting.get(owner, 0)) for owner in {*places, *waiting}}

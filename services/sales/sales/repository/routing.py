@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sales.models import TURNS, OwnerRow, OwnershipRow
+from sales.repository.budget import give_places
 
 _ACTIVE = (
     select(OwnerRow, OwnershipRow.customer)
@@ -32,6 +33,7 @@ async def put_owner(session: AsyncSession, owner_id: str, name: str, email: str,
     values = {"name": name, "email": email, "active": active}
     statement = insert(OwnerRow).values(id=owner_id, **values)
     await session.execute(statement.on_conflict_do_update(index_elements=[OwnerRow.id], set_=values))
+    await give_places(session, owner_id)
 
 
 async def anyone_active(session: AsyncSession) -> bool:

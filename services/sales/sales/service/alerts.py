@@ -13,10 +13,12 @@ from common.problems import not_found
 from common.tokens import Principal
 from sales import domain, events
 from sales.domain import Alert, AlertStatus, Outcome
+from sales.domain.budget import value_at_stake
 from sales.events import TriggerTold, moment
 from sales.models import AlertRow
 from sales.repository import alerts, customers
 from sales.schemas import Alert as Snapshot
+from sales.service.budget import Budget, case_of, policy_of
 from sales.service.routing import owner_for
 from sales.service.rules import allowed
 
@@ -24,9 +26,10 @@ from sales.service.rules import allowed
 class Alerts:
     """One episode of a trigger is one alert; each change is emitted and logged for the streams."""
 
-    def __init__(self, clock: Clock, facts_topic: str) -> None:
+    def __init__(self, clock: Clock, facts_topic: str, budget: Budget) -> None:
         self._clock = clock
         self._topic = facts_topic
+        self._budget = budget
 
     # What triggers do
 
@@ -50,19 +53,26 @@ class Alerts:
             owner=await owner_for(session, customer.key),
         )
         _tell(row, told)
-        alerts.store(row, domain.raise_alert(told.severity, now))
+        admitted = await self._budget.admits(session, row)
+        alerts.store(row, domain.raise_alert(told.severity, now, admitted=admitted))
         await alerts.add(session, row)
         await self._emit(session, events.about_alert(row, events.ALERT_RAISED, now, cause))
         await self._log(session, row)
 
     async def trigger_updated(self, session: AsyncSession, told: TriggerTold) -> None:
-        """Newer words and numbers, without a fact; what is resolved keeps those that it was judged by."""
+        """Newer words and numbers, without a fact; what is resolved keeps those that it was judged by.
+
+        What waits and is worth more now may surface.
+        """
         row = await alerts.hold_of_trigger(session, told.trigger)
         if row is None or row.status == AlertStatus.RESOLVED or told.time <= row.noticed_at:
             return
-        graded = domain.regrade(alerts.to_domain(row), told.severity, self._clock.now())
+        now, merit = self._clock.now(), row.merit
+        state = domain.regrade(alerts.to_domain(row), told.severity, now)
         _tell(row, told)
-        alerts.store(row, graded)
+        if state.waits and row.merit > merit and await self._budget.admits(session, row):
+            state = domain.surface(state, now)
+        alerts.store(row, state)
         await self._log(session, row)
 
     async def trigger_cleared(self, session: AsyncSession, trigger_id: str, cause: Envelope) -> None:
@@ -86,25 +96,25 @@ class Alerts:
 
     async def acknowledge(self, session: AsyncSession, alert_id: str, by: Principal) -> None:
         row, now = await self._held(session, alert_id), self._clock.now()
-        state = allowed(domain.acknowledge, alerts.to_domain(row), now)
+        state = allowed(domain.acknowledge, self._seen(row), now)
         await self._change(session, row, state, events.ALERT_ACKNOWLEDGED, by=_person(by))
 
     async def snooze(self, session: AsyncSession, alert_id: str, until: datetime, by: Principal) -> None:
         row, now = await self._held(session, alert_id), self._clock.now()
-        state = allowed(domain.snooze, alerts.to_domain(row), until, now)
+        state = allowed(domain.snooze, self._seen(row), until, now)
         await self._change(session, row, state, events.ALERT_SNOOZED, until=moment(until), by=_person(by))
 
     async def resolve(
         self, session: AsyncSession, alert_id: str, outcome: Outcome, note: str | None, by: Principal
     ) -> None:
         row, now = await self._held(session, alert_id), self._clock.now()
-        state = allowed(domain.resolve, alerts.to_domain(row), outcome, note, now)
+        state = allowed(domain.resolve, self._seen(row), outcome, note, now)
         more = {"outcome": outcome, **({"note": note} if note else {})}
         await self._change(session, row, state, events.ALERT_RESOLVED, **more, by=_person(by))
 
     async def reopen(self, session: AsyncSession, alert_id: str, by: Principal) -> None:
         row = await self._held(session, alert_id)
-        state = domain.reopen(alerts.to_domain(row))
+        state = domain.reopen(self._seen(row))
         await self._change(session, row, state, events.ALERT_REOPENED, reason="undone", by=_person(by))
 
     # What time does
@@ -120,14 +130,25 @@ class Alerts:
         late = domain.escalate(before, now)
         await self._change(session, row, late, events.ALERT_ESCALATED, due_at=moment(row.due_at))
 
+    async def let_up(self, session: AsyncSession, alert_id: str) -> None:
+        """Surfaces what waits, if there is room in its owner's day by now. Logged for the streams, without a fact."""
+        row, now = await self._held(session, alert_id), self._clock.now()
+        state = alerts.to_domain(row)
+        if state.waits and await self._budget.admits(session, row):
+            alerts.store(row, domain.surface(state, now))
+            await self._log(session, row)
+
     async def assign(self, session: AsyncSession, alert_id: str) -> None:
-        """Gives an owner to what was raised while there was none."""
+        """Gives an owner to what was raised while there was none; from then on that owner's budget counts."""
         row = await self._held(session, alert_id)
         owner = None if row.owner else await owner_for(session, row.customer)
-        if owner is not None:
-            row.owner = owner
-            await self._emit(session, events.about_alert(row, events.ALERT_ASSIGNED, self._clock.now()))
-            await self._log(session, row)
+        if owner is None:
+            return
+        row.owner = owner
+        if not await self._budget.admits(session, row):
+            alerts.store(row, domain.withhold(alerts.to_domain(row)))
+        await self._emit(session, events.about_alert(row, events.ALERT_ASSIGNED, self._clock.now()))
+        await self._log(session, row)
 
     async def follow(self, session: AsyncSession, alert_id: str) -> None:
         """Shows the customer by the key and the name known by now."""
@@ -141,6 +162,10 @@ class Alerts:
         for row in await alerts.hold_all_of(session, losing):
             _belongs(row, customer)
             await self._log(session, row)
+
+    def _seen(self, row: AlertRow) -> Alert:
+        """Who does something about what waits has it before them already; that takes no place of the day."""
+        return domain.surface(alerts.to_domain(row), self._clock.now())
 
     async def _held(self, session: AsyncSession, alert_id: str) -> AlertRow:
         row = await alerts.hold(session, alert_id)
@@ -165,6 +190,9 @@ class Alerts:
 def _tell(row: AlertRow, told: TriggerTold) -> None:
     row.direction, row.severity, row.sentence = told.direction, told.severity, told.sentence
     row.evidence, row.noticed_at = told.evidence(), told.time
+    stake = value_at_stake([(order.total, order.currency) for order in told.recent_orders])
+    row.value, row.currency = stake or (None, None)
+    row.merit = policy_of(row).merit(case_of(row))
 
 
 def _belongs(row: AlertRow, customer: customers.Known) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.clock import Clock
+from sales.domain import Severity
 from sales.domain import budget as rules
-from sales.domain.budget import Judged, Policy
+from sales.domain.budget import Case, Judged, Policy
 from sales.models import AlertRow
 from sales.repository import budget, routing
+from sales.repository.budget import Used
 
 _AT_ONCE = 100
 
@@ -21,15 +23,15 @@ class Budget:
         self._clock = clock
         self.per_day = per_day
 
-    async def admits(self, session: AsyncSession, row: AlertRow, case: rules.Case) -> bool:
+    async def admits(self, session: AsyncSession, row: AlertRow) -> bool:
         """Whether an alert surfaces now. It then has its place in the owner's day, or must not wait for one.
 
         What nobody owns surfaces: there is no day that it could fill.
         """
         if not self.per_day or row.owner is None:
             return True
-        policy = Policy.of(row.owner.policy)
-        guaranteed = policy.guaranteed(case)
+        policy = policy_of(row)
+        guaranteed = policy.guaranteed(case_of(row))
         leave = 0 if guaranteed else policy.leave_free(row.kind, row.merit, self.per_day)
         return await budget.take_place(session, row.owner.id, self.per_day, leave, self._clock.now()) or guaranteed
 
@@ -46,6 +48,10 @@ class Budget:
                 found.append(one.id)
         return found
 
+    async def used(self, session: AsyncSession) -> Mapping[str, Used]:
+        """Places taken within a day, and alerts that wait, by owner."""
+        return await budget.used(session, self.per_day, self._clock.now())
+
     async def work_out(self, session: AsyncSession) -> None:
         """Everybody's threshold anew, by their recent alerts and what came of them."""
         now = self._clock.now()
@@ -57,6 +63,17 @@ class Budget:
             policy = rules.policy(recent.get(owner.id, ()), precisions, usual, self.per_day, now)
             if policy.stored() != owner.policy:
                 await budget.put_policy(session, owner.id, policy.stored())
+
+
+def policy_of(row: AlertRow) -> Policy:
+    """Of the alert's owner, or of nobody in particular."""
+    return Policy.of(row.owner.policy if row.owner else {})
+
+
+def case_of(row: AlertRow) -> Case:
+    """What its worth depends on."""
+    good, score = row.direction == "good", row.evidence["score"]
+    return Case(row.kind, Severity(row.severity), good, score, row.value, row.currency)
 
 
 def _together(judged: Mapping[str, Mapping[str, Judged]]) -> Mapping[str, Judged]:
