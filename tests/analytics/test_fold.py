@@ -129,8 +129,34 @@ def test_many_silent_at_once_is_one_alarm_and_no_alerts() -> None:
     alarms = [e for e in said if e.type == "heed.silence.widespread.v1"]
     assert len(alarms) == 1
     assert alarms[0].data["customers"] >= 20
-    alerted = {e.key for e in said if e.type == "heed.trigger.raised.v1"}
-    assert len(alerted) < 25, "only those who were due before it was a surge"
+    assert [e for e in said if e.type != alarms[0].type] == []
+
+
+def test_a_source_that_stops_is_not_taken_for_silent_customers() -> None:
+    """One importer is down for weeks; the web shop goes on, and its own silent customer is noticed."""
+    fold, r = Fold(0), random.Random(5)
+    events = []
+    for i in range(60):
+        source = "till" if i % 2 else "shop"
+        for event in regular(f"c_{i}", 30, 9, start=START + r.random() * 9 * DAY):
+            event.data = {"source": source}
+            if event.time < START + 120 * DAY or (source == "shop" and event.customer != "c_0"):
+                events.append(event)
+    events += ticks(START, START + 165 * DAY, 500.0)
+
+    said = fold_all(fold, sorted(events, key=lambda event: event.time))
+
+    assert [(e.key, e.data["kind"]) for e in said if e.type == "heed.trigger.raised.v1"] == [("c_0", "purchase_silence")]
+    assert [e.type for e in said if e.key == ""] == ["heed.silence.widespread.v1"]
+
+
+def test_orders_that_waited_out_an_outage_are_no_silence() -> None:
+    """Facts come before the clock: what was ordered while nothing could be heard is known before time passes."""
+    fold = Fold(0)
+    fold_all(fold, [*regular("c_a", 10, 9), *ticks(START, START + 85 * DAY)])
+    waited = [order("c_a", START + 90 * DAY), order("c_a", START + 130 * DAY)]
+
+    assert fold_all(fold, [*waited, tick(START + 131 * DAY)]) == []
 
 
 def test_churn_examples_carry_the_label_that_came_true() -> None:

@@ -70,6 +70,7 @@ def alert(alert_id: str, customer: int, at: datetime, noticed: int = 0) -> Json:
         "id": alert_id,
         "seq": 0,
         "status": "open",
+        "surfaced": True,
         "kind": kind,
         "direction": "good" if step == "Say thank you" else "bad",
         "severity": severity,

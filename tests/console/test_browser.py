@@ -24,6 +24,7 @@ AXE = Path(__file__).parents[2] / "services" / "console" / "node_modules" / "axe
 PAGES = {
     "alerts": "/alerts",
     "no alerts": "/alerts?status=snoozed&owner=me",
+    "more alerts": "/alerts?more=1",
     "customer": f"/customers/{shop.key(0)}",
     "contacts": "/contacts",
     "leads": "/leads",
@@ -226,6 +227,29 @@ async def test_filters_hold_for_what_arrives(page: Page, running: Running) -> No
     leaving = running.world.raise_alert(6, kind="churn_risk")
     await expect(page.locator(f"#alert-{leaving['id']}")).to_be_visible()
     await expect(page.locator(f"#alert-{silent['id']}")).to_have_count(0)
+
+
+async def test_what_waits_is_counted_under_more_and_comes_up_by_itself(page: Page, running: Running) -> None:
+    await open_alerts(page)
+    more = page.locator("[data-more]")
+    await expect(more).to_have_text("")
+    waiting = [running.world.raise_alert(place, surfaced=False, due_at=None) for place in (7, 8)]
+    await expect(more).to_contain_text("More (2)")
+    await expect(page.locator(f"#alert-{waiting[0]['id']}")).to_have_count(0)
+    await expect(page).to_have_title("Alerts · Heed")
+    running.world.change(waiting[0], surfaced=True)
+    await expect(page.locator(".alert").first).to_have_attribute("data-id", waiting[0]["id"])
+    await expect(more).to_contain_text("More (1)")
+    await more.get_by_role("link").click()
+    await expect(page.locator("[data-live]")).to_have_attribute("data-state", "live")
+    await expect(page.locator(".alert")).to_have_count(1)
+    await expect(page.locator(".waits")).to_contain_text("Priya Raman: 20 of 20 shown in 24 hours, 1 waiting.")
+    another = running.world.raise_alert(9, surfaced=False, due_at=None)
+    await expect(page.locator(".alert").first).to_have_attribute("data-id", another["id"])
+    running.world.change(another, surfaced=True)
+    await expect(page.locator(f"#alert-{another['id']}")).to_have_class("alert high gone")
+    await page.locator(f"#alert-{waiting[1]['id']}").get_by_role("button", name="Acknowledge").click()
+    await expect(page.locator(f"#alert-{waiting[1]['id']}")).to_have_count(0)
 
 
 async def test_a_name_with_markup_is_only_a_name(page: Page, running: Running) -> None:

@@ -13,6 +13,7 @@ CUSTOMER = f"/customers/{shop.key(0)}"
 PAGES = {
     "/alerts": "Ada Byrne",
     "/alerts?status=all": "Recovered",
+    "/alerts?more=1": "Nothing waits",
     "/alerts?status=snoozed&kind=churn_risk&owner=me": "No alerts like this",
     CUSTOMER: "Rhythm",
     f"{CUSTOMER}?kind=order": "Ordered for",
@@ -144,6 +145,25 @@ async def test_an_alert_is_dealt_with_without_script(running: Running, visitor: 
     taken = await visitor.post("/alerts/a-3/take", data=form)
     assert taken.url.path == f"/customers/{shop.key(3)}"
     assert running.world.alerts["a-3"]["status"] == "acknowledged"
+
+
+async def test_what_waits_is_below_the_open_alerts(running: Running, visitor: httpx.AsyncClient) -> None:
+    waiting = running.world.raise_alert(5, surfaced=False, due_at=None)
+    try:
+        page = (await visitor.get("/alerts")).text
+        assert waiting["id"] not in page
+        assert '<a class="button" href="/alerts?more=1">More (1)</a>' in page
+        assert "More (1)" not in (await visitor.get("/alerts?kind=churn_risk")).text
+        assert "More (1)" not in (await visitor.get("/alerts?status=all")).text
+        assert "More (1)" in (await visitor.get("/alerts/more")).text
+        more = (await visitor.get("/alerts?more=1")).text
+        assert waiting["id"] in more
+        assert "Tom Okafor: 20 of 20 shown in 24 hours, 1 waiting." in more
+        assert waiting["id"] in (await visitor.get("/alerts?status=all")).text
+        running.world.down.add("sales")
+        assert (await visitor.get("/alerts/more")).text.strip() == ""
+    finally:
+        del running.world.alerts[waiting["id"]]
 
 
 async def test_a_change_that_a_service_cannot_take_is_said(running: Running, visitor: httpx.AsyncClient) -> None:

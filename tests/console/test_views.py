@@ -169,12 +169,18 @@ def test_a_filter_shows_what_sales_would_list() -> None:
     assert AlertFilter().shows(alert)
     assert AlertFilter("all", "purchase_silence", "u-priya").shows(alert)
     assert not AlertFilter("snoozed").shows(alert)
+    waiting = alert.model_copy(update={"surfaced": False})
+    assert not AlertFilter().shows(waiting)
+    assert not AlertFilter(more=True).shows(alert)
+    assert AlertFilter(more=True).shows(waiting)
+    assert AlertFilter("all").shows(waiting)
     assert not AlertFilter(kind="churn_risk").shows(alert)
     assert not AlertFilter(owner="u-tom").shows(alert)
     assert (
         AlertFilter("open", "churn_risk", "u-1").query(status="resolved") == "?status=resolved&kind=churn_risk&owner=me"
     )
     assert AlertFilter().query() == ""
+    assert AlertFilter(more=True).query(kind="churn_risk") == "?kind=churn_risk&more=1"
 
 
 def test_a_row_says_when_it_is_late() -> None:

@@ -112,16 +112,32 @@ def _sales(world: World) -> APIRouter:
 
     @routes.get("/alerts")
     async def alerts(
-        status: str, owner: str | None = None, kind: str | None = None, limit: int = 50, cursor: str | None = None
+        status: str,
+        surfaced: str = "all",
+        owner: str | None = None,
+        kind: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
     ) -> Json:
-        wanted = [
+        all_of_these = [
             alert
             for alert in sorted(world.alerts.values(), key=lambda alert: alert["created_at"], reverse=True)
-            if status in ("all", alert["status"])
-            and (owner is None or alert["owner"]["id"] == owner)
-            and kind in (None, alert["kind"])
+            if (owner is None or alert["owner"]["id"] == owner) and kind in (None, alert["kind"])
         ]
-        return _page(wanted, limit, cursor) | {"seq": world.seq}
+        wanted = [
+            alert
+            for alert in all_of_these
+            if status in ("all", alert["status"]) and surfaced in ("all", str(alert["surfaced"]).lower())
+        ]
+        waiting = sum(alert["status"] == "open" and not alert["surfaced"] for alert in all_of_these)
+        return _page(wanted, limit, cursor) | {"seq": world.seq, "waiting": waiting}
+
+    @routes.get("/alert-budget")
+    async def budget(owner: str | None = None) -> Json:
+        waiting = [alert["owner"]["id"] for alert in world.alerts.values() if not alert["surfaced"]]
+        people = [person for person in shop.OWNERS if owner in (None, person["id"])]
+        used = {"budget": 20, "admitted_today": 20}
+        return {"items": [{"owner": person, "waiting": waiting.count(person["id"])} | used for person in people]}
 
     @routes.get("/alerts/stream")
     async def stream(last_event_id: int = Header(default=0)) -> StreamingResponse:
@@ -138,7 +154,7 @@ def _sales(world: World) -> APIRouter:
         states = {"acknowledge": "acknowledged", "snooze": "snoozed", "resolve": "resolved", "reopen": "open"}
         until, outcome = body.get("until"), body.get("outcome")
         found = _found(world.alerts, key)
-        changed = world.change(found, status=states[action], snoozed_until=until, outcome=outcome)
+        changed = world.change(found, status=states[action], snoozed_until=until, outcome=outcome, surfaced=True)
         return changed | {"seq": found["seq"]}  # as in sales, its new place in the stream comes after the answer
 
     return routes

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sales import domain
 from sales.domain import AlertStatus, Lead, LeadStatus, NotAllowed, Outcome, Severity
@@ -20,9 +20,31 @@ def an_alert(severity: Severity = Severity.HIGH) -> domain.Alert:
     return domain.raise_alert(severity, NOW)
 
 
+def due(alert: domain.Alert) -> datetime:
+    assert alert.due_at is not None
+    return alert.due_at
+
+
 def test_graver_alerts_are_due_sooner() -> None:
-    high, medium, low = (an_alert(severity).due_at for severity in Severity)
+    high, medium, low = (due(an_alert(severity)) for severity in Severity)
     assert NOW < high < medium < low
+
+
+def test_what_waits_is_due_from_the_moment_it_surfaces() -> None:
+    waiting = domain.raise_alert(Severity.HIGH, NOW, admitted=False)
+    assert (waiting.waits, waiting.due_at) == (True, None)
+    assert domain.escalate(waiting, NOW + 100 * HOUR) == waiting
+    graver = domain.regrade(domain.raise_alert(Severity.LOW, NOW, admitted=False), Severity.HIGH, NOW)
+    assert graver == waiting
+    surfaced = domain.surface(waiting, NOW + HOUR)
+    assert (surfaced.waits, surfaced.due_at) == (False, NOW + HOUR + domain.SLA[Severity.HIGH])
+    assert domain.surface(surfaced, NOW + 2 * HOUR) == surfaced
+
+
+def test_only_what_nobody_has_in_hand_and_is_not_late_may_wait_after_all() -> None:
+    assert domain.withhold(an_alert()) == domain.raise_alert(Severity.HIGH, NOW, admitted=False)
+    for kept in (domain.acknowledge(an_alert(), NOW), domain.escalate(an_alert(), NOW + HOUR)):
+        assert domain.withhold(kept) == kept
 
 
 def test_acknowledging_twice_changes_nothing() -> None:
@@ -75,7 +97,18 @@ class AlertLife(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = NOW
-        self.alert = an_alert()
+
+    @initialize(admitted=st.booleans())
+    def begin(self, admitted: bool) -> None:
+        self.alert = domain.raise_alert(Severity.HIGH, NOW, admitted=admitted)
+
+    @rule()
+    def surface(self) -> None:
+        self.alert = domain.surface(self.alert, self.now)
+
+    @rule()
+    def withhold(self) -> None:
+        self.alert = domain.withhold(self.alert)
 
     @rule(by=st.timedeltas(min_value=timedelta(seconds=1), max_value=timedelta(days=2)))
     def time_passes(self, by: timedelta) -> None:
@@ -85,15 +118,15 @@ class AlertLife(RuleBasedStateMachine):
 
     @rule()
     def acknowledge(self) -> None:
-        self._try(lambda: domain.acknowledge(self.alert, self.now), AlertStatus.ACKNOWLEDGED)
+        self._try(lambda: domain.acknowledge(self._seen(), self.now), AlertStatus.ACKNOWLEDGED)
 
     @rule(hours=st.integers(1, 48))
     def snooze(self, hours: int) -> None:
-        self._try(lambda: domain.snooze(self.alert, self.now + hours * HOUR, self.now), AlertStatus.SNOOZED)
+        self._try(lambda: domain.snooze(self._seen(), self.now + hours * HOUR, self.now), AlertStatus.SNOOZED)
 
     @rule(outcome=st.sampled_from(Outcome))
     def resolve(self, outcome: Outcome) -> None:
-        before = self.alert
+        before = self._seen()
         try:
             self.alert = domain.resolve(before, outcome, None, self.now)
         except NotAllowed:
@@ -103,8 +136,9 @@ class AlertLife(RuleBasedStateMachine):
 
     @rule()
     def reopen(self) -> None:
-        self.alert = domain.reopen(self.alert)
+        self.alert = domain.reopen(self._seen())
         assert self.alert.status is AlertStatus.OPEN
+        assert not self.alert.waits
 
     @rule()
     def clear(self) -> None:
@@ -122,7 +156,7 @@ class AlertLife(RuleBasedStateMachine):
         before = self.alert
         self.alert = domain.regrade(before, severity, self.now)
         assert (self.alert.status, self.alert.overdue) == (before.status, before.overdue)
-        assert self.alert.due_at <= before.due_at
+        assert self.alert.due_at == before.due_at or due(self.alert) < due(before)
 
     @invariant()
     def status_and_moments_agree(self) -> None:
@@ -134,6 +168,12 @@ class AlertLife(RuleBasedStateMachine):
             assert alert.acknowledged_at is not None
         if alert.status is AlertStatus.OPEN:
             assert alert.acknowledged_at is None
+        assert (alert.due_at is None) == (alert.surfaced_at is None)
+        assert alert.surfaced_at or alert.status in (AlertStatus.OPEN, AlertStatus.RESOLVED)
+        assert alert.surfaced_at or not alert.overdue
+
+    def _seen(self) -> domain.Alert:
+        return domain.surface(self.alert, self.now)
 
     def _try(self, act: Callable[[], domain.Alert], leads_to: AlertStatus) -> None:
         before = self.alert

@@ -13,11 +13,12 @@ from analytics import episodes
 from analytics.activity import faded
 from analytics.customers import Changes, Customers, moved_row
 from analytics.events import PROFILE_MERGED, TYPES, WIDESPREAD_SILENCE, Event, What, emission, stable_id
+from analytics.flows import Flows
 from analytics.merging import merge_into
 from analytics.noticing import Noticing
 from analytics.operators import OPERATORS
 from analytics.operators.base import Adopted, Kind, Plan, World
-from analytics.orders import DAY
+from analytics.orders import DAY, Orders
 from analytics.profile import NEVER, Profile, pack, readable, unpack
 from analytics.sections import Sections
 
@@ -26,6 +27,7 @@ WIDESPREAD_LEAST = 20
 WIDESPREAD_SHARE = 0.2
 _FORM = 2  # of profiles on the log
 _SAME_PERSON = "The same was noticed about this customer under another key."
+_HOLD_LEAST, _HOLD_SHARE = 300.0, 0.1
 _SILENCE = int(Kind.PURCHASE_SILENCE)
 _HEAD = Struct("<4dI")  # last tick, alarmed at, recent silences and their moment, length of the model versions
 
@@ -136,7 +138,7 @@ class Fold:
         profile = self._customers.touch(customer)
         before = profile.next_due()
         if before <= event.time:
-            self._noticing.ring(profile, customer, event.time, event)
+            self._ring_before(profile, event)
         if event.backfill:
             profile.import_open = event.backfill
             profile.backfill_until = max(profile.backfill_until, event.backfill)
@@ -148,6 +150,17 @@ class Fold:
         due = profile.next_due()
         if due != before:
             self._customers.timers.set(due, customer)
+
+    def _ring_before(self, profile: Profile, event: Event) -> None:
+        """Fires what was due before an event. Silence is told by ticks alone: until the log's clock has passed a moment,
+        orders made before it may still be on their way.
+        """
+        silence = profile.timers.get(_SILENCE, NEVER)
+        if self.last_tick < silence <= event.time:
+            del profile.timers[_SILENCE]
+        self._noticing.ring(profile, event.customer, event.time, event)
+        if self.last_tick < silence <= event.time:
+            profile.timers[_SILENCE] = silence
 
     # -- merges -----------------------------------------------------------------------------------
 
@@ -202,10 +215,19 @@ class Fold:
         if asleep_since is not None:
             for _, profile in awake:
                 _postpone(profile, asleep_since, gap)
-        hushed = self._widespread(sum(_falls_silent(p, event.time) for _, p in awake), event)
+        silent = [profile for _, profile in awake if _falls_silent(profile, event.time)]
+        hushed = self._widespread(len(silent), event)
+        for profile in silent:
+            self._hold(profile, event.time)
         for customer, profile in awake:
             self._noticing.ring(profile, customer, event.time, event, hushed=hushed)
             self._customers.timers.set(profile.next_due(), customer)
+
+    def _hold(self, profile: Profile, now: float) -> None:
+        """Where nobody's orders come from this customer's source, theirs are not missing: ask again later."""
+        quiet = self.world.of(Flows).quiet_for(profile.of(Orders).source, now)
+        if quiet:
+            profile.timers[_SILENCE] = now + max(_HOLD_LEAST, quiet * _HOLD_SHARE)
 
     def _ringing(self, customer: str, until: float) -> tuple[str, Profile | None]:
         """The profile to ring, or None: an open import waits for its end, a stale entry is nobody's."""
@@ -219,13 +241,16 @@ class Fold:
 
     def _widespread(self, silent: int, event: Event) -> bool:
         """Whether so many fall silent within a day that the fault is elsewhere: one alarm, no customer alerts."""
-        limit = max(WIDESPREAD_LEAST, WIDESPREAD_SHARE * len(self))
-        recent = faded(self.silences, self.silences_at, event.time, DAY) + silent
+        recent = faded(self.silences, self.silences_at, event.time, DAY)
         if silent:
+            recent += silent
             self.silences, self.silences_at = recent, event.time
+        limit = max(WIDESPREAD_LEAST, WIDESPREAD_SHARE * len(self))
         if recent < limit:
-            return event.time - self.alarmed_at < DAY
-        if event.time - self.alarmed_at > DAY:
+            if recent < limit / 4 and not self.world.of(Flows).any_quiet(event.time):
+                self.alarmed_at = 0.0
+            return bool(self.alarmed_at)
+        if not self.alarmed_at:
             self._alarm(recent, event)
         return True
 

@@ -6,6 +6,7 @@ from analytics import episodes
 from analytics.activity import Activity
 from analytics.customers import Changes, ScoredRow
 from analytics.events import EXAMPLE, Event, What, emission, stable_id
+from analytics.flows import Flows, source_number
 from analytics.operators import OPERATORS
 from analytics.operators.base import Clear, Example, Noted, Operator, Outcome, Raise, Said, Scored, World
 from analytics.orders import Orders
@@ -37,7 +38,11 @@ class Noticing:
         """One fact about a customer."""
         what = event.what
         if what is What.ORDER:
-            profile.of(Orders).note(event)
+            orders = profile.of(Orders)
+            orders.note(event)
+            orders.source = source_number(event.data.get("source", ""))
+            if not event.backfill:
+                self._world.of(Flows).note(orders.source, event.received)
         else:
             if what is What.RETURN:
                 profile.of(Orders).note_return(event)

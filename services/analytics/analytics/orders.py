@@ -42,7 +42,7 @@ class Orders(Section):
     """
 
     NUMBER: ClassVar[int] = 1
-    LAYOUT: ClassVar[Struct] = Struct("<4d4I2iBB")
+    LAYOUT: ClassVar[Struct] = Struct("<4d5I2iBB")
 
     first_at: float = 0.0
     last_at: float = 0.0
@@ -52,6 +52,7 @@ class Orders(Section):
     returns: int = 0
     days: int = 0
     late: int = 0
+    source: int = 0  # where the latest order came from
     first_day: int = 0
     last_day: int = 0
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -120,6 +121,7 @@ class Orders(Section):
             self.returns,
             self.days,
             self.late,
+            self.source,
             self.first_day,
             self.last_day,
             len(self.accounts),
@@ -130,7 +132,7 @@ class Orders(Section):
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Orders":
-        orders = cls(*cls.LAYOUT.unpack_from(packed)[:10])
+        orders = cls(*cls.LAYOUT.unpack_from(packed)[:11])
         at = cls.LAYOUT.size
         end = at + packed[at - 2] * _ACCOUNT.size
         found = (Account(code.decode(), spent, count) for code, spent, count in _ACCOUNT.iter_unpack(packed[at:end]))
@@ -156,6 +158,8 @@ class Orders(Section):
         self.recent_packed = b"".join(_RECENT.pack(o.at, o.amount, codes.index(o.currency)) for o in kept)
 
     def _merge_days(self, other: "Orders") -> None:
+        if other.last_at > self.last_at:
+            self.source = other.source
         if not self.days:
             self.first_at, self.first_day = other.first_at, other.first_day
         moments = sorted((self.previous_at, self.last_at, other.previous_at, other.last_at))

@@ -89,7 +89,9 @@ async def model(session: AsyncSession, name: str, version: int) -> ModelRow | No
 
 async def adoptions(session: AsyncSession) -> Sequence[AdoptionRow]:
     """The last one of each model: what is scored with."""
-    query = select(AdoptionRow).ext(distinct_on(AdoptionRow.name)).order_by(AdoptionRow.name, AdoptionRow.position.desc())
+    query = (
+        select(AdoptionRow).ext(distinct_on(AdoptionRow.name)).order_by(AdoptionRow.name, AdoptionRow.position.desc())
+    )
     return (await session.execute(query)).scalars().all()
 
 

@@ -124,7 +124,7 @@ class UsualLevel:
         return figure(self.value(view), self.type, self.currency(view))
 
     def reading(self) -> str:
-        mean = "the same mean" if self.of.function == "mean" else f"the mean {span(self.of.window)} {self.of.label}"
+        mean = "the same" if self.of.function == "mean" else f"the mean {span(self.of.window)} {self.of.label}"
         return f"{mean} of the {length(self.over)} before"
 
     def leaves(self) -> Iterator[Operand]:

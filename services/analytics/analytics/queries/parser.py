@@ -116,9 +116,9 @@ def parse(text: str) -> syntax.Rule:
         for count, token in enumerate(steps.iter_parse()):
             if count >= MOST_TOKENS:
                 raise RuleError("the rule is too long: split it in two", _place(token))
-        tree: Tree[Token] = steps.feed_eof()
+        tree: Tree[Token] = steps.feed_eof()  # type: ignore[no-untyped-call]
     except UnexpectedInput as error:
-        _explain(text, error, steps.accepts())
+        _explain(text, error, steps.accepts())  # type: ignore[no-untyped-call]
     try:
         rule: syntax.Rule = _Builder().transform(tree)
     except VisitError as error:
@@ -138,8 +138,8 @@ def _explain(text: str, error: UnexpectedInput, accepts: set[str]) -> NoReturn:
     if isinstance(error, UnexpectedToken) and error.token.type != "$END":
         raise RuleError(_unexpected(text, error.token, accepts), _place(error.token)) from None
     if isinstance(error, UnexpectedCharacters):
-        place = Place(error.line, error.column, error.pos_in_stream)
-        raise RuleError(_stray(text[error.pos_in_stream], accepts), place) from None
+        at = error.pos_in_stream or 0
+        raise RuleError(_stray(text[at], accepts), Place(error.line, error.column, at)) from None
     if not text.strip():
         raise RuleError("the rule is empty", Place()) from None
     raise RuleError(f"the rule ends too early: {_expected(accepts)}", end_of(text)) from None

@@ -43,7 +43,7 @@ class Track:
         """Its name, the same whenever the same is remembered."""
         values = "extremes" if self.extremes else "sums" if self.sums else "counts"
         what = values if self.keeps is Keeps.CELLS else self.keeps.value
-        return " | ".join((self.stream.text, what, *(f"{window}s" for window in self.shape.windows)))
+        return " | ".join((self.stream.text, what, *(f"{window}s" for window in self.shape.windows if window)))
 
     @property
     def largest(self) -> int:

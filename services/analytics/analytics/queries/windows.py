@@ -131,7 +131,7 @@ class Cells:
     @classmethod
     def unpack(cls, shape: Shape, packed: bytes) -> "Cells":
         found = shape.layout.iter_unpack(packed[_CODE.size :])
-        return cls(shape, _code(packed), [(*cell, 0, 0, 0)[:5] for cell in found])  # type: ignore[misc]
+        return cls(shape, _code(packed), [(*cell, 0, 0, 0)[:5] for cell in found])
 
 
 @dataclass(slots=True)

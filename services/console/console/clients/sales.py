@@ -33,6 +33,7 @@ class Alert(Answer):
     suggested_step: Step | None = None
     owner: Person | None = None
     created_at: datetime
+    surfaced: bool = True
     due_at: datetime | None = None
     snoozed_until: datetime | None = None
     resolved_at: datetime | None = None
@@ -41,13 +42,35 @@ class Alert(Answer):
     model_version: str | None = None
     cleared_at: datetime | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for room in its owner's day."""
+        return self.status == "open" and not self.surfaced
+
 
 class AlertPage(Answer):
-    """`seq` is where the stream has to resume so that it misses nothing of what this page shows."""
+    """`seq` is where the stream has to resume so that it misses nothing of what this page shows.
+
+    `waiting` counts what waits of this owner and kind, whatever the page shows.
+    """
 
     items: list[Alert]
     next: str | None = None
     seq: int | None = None
+    waiting: int = 0
+
+
+class OwnerBudget(Answer):
+    """`admitted_today` of `budget` alerts were shown to the owner within 24 hours; a budget of nought is no limit."""
+
+    owner: Person
+    budget: int
+    admitted_today: int = 0
+    waiting: int = 0
+
+
+class Budgets(Answer):
+    items: list[OwnerBudget]
 
 
 class Touch(Answer):
@@ -99,9 +122,22 @@ class SalesClient(Upstream):
     label = "Sales"
 
     async def alerts(
-        self, status: str, owner: str | None = None, kind: str | None = None, cursor: str | None = None
+        self,
+        status: str,
+        owner: str | None = None,
+        kind: str | None = None,
+        cursor: str | None = None,
+        *,
+        surfaced: bool | None = None,
+        limit: int | None = None,
     ) -> AlertPage:
-        return await self._get("/v1/alerts", AlertPage, status=status, owner=owner, kind=kind, cursor=cursor)
+        """`surfaced`: only what is before people, or only what waits; None: both."""
+        shown = None if surfaced is None else str(surfaced).lower()
+        wanted = {"status": status, "owner": owner, "kind": kind, "surfaced": shown, "cursor": cursor, "limit": limit}
+        return await self._get("/v1/alerts", AlertPage, **wanted)
+
+    async def alert_budgets(self, owner: str | None) -> Budgets:
+        return await self._get("/v1/alert-budget", Budgets, owner=owner)
 
     async def alert(self, alert_id: str) -> Alert:
         return await self._get(f"/v1/alerts/{alert_id}", Alert)

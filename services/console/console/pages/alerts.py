@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from common.clock import rfc3339
 from console.clients import UpstreamError
-from console.clients.sales import Alert
+from console.clients.sales import Alert, OwnerBudget
 from console.domain import local_path
 from console.pages.visit import Changing, Id, Visit, Visiting, part, see
 from console.views.alerts import KINDS, OUTCOMES, SNOOZES, STATUSES, AlertFilter, row, snooze_until
@@ -28,8 +28,10 @@ def wanted(
     status: Literal["open", "acknowledged", "snoozed", "resolved", "all"] = "open",
     kind: Literal["purchase_silence", "spend_deviation", "churn_risk", "support_load"] | None = None,
     owner: Literal["me"] | None = None,
+    more: Literal["1"] | None = None,
 ) -> AlertFilter:
-    return AlertFilter(status, kind, visit.visitor.id if owner else None)
+    waiting = more is not None and status == "open"
+    return AlertFilter(status, kind, visit.visitor.id if owner else None, waiting)
 
 
 Wanted = Annotated[AlertFilter, Depends(wanted)]
@@ -40,13 +42,16 @@ Back = Annotated[str | None, Form()]
 async def show(
     visit: Visiting, wanted: Wanted, cursor: str | None = None, done: str | None = None, alert: str | None = None
 ) -> Response:
-    found = await part(visit.clients.sales.alerts(wanted.status, wanted.owner, wanted.kind, cursor))
+    asked = visit.clients.sales.alerts(wanted.status, wanted.owner, wanted.kind, cursor, surfaced=wanted.surfaced)
+    found = await part(asked)
     items = found.value.items if found.value else []
     names = await visit.names(*(item.customer.id for item in items if not item.customer.name))
     return visit.render(
         "alerts/page.html",
         found=found,
         wanted=wanted,
+        waiting=found.value.waiting if found.value and wanted.surfaced else 0,
+        budgets=await _budgets(visit, wanted) if wanted.more else [],
         rows=[row(item, names, visit.now) for item in items],
         last_seq=_resume_from(found.value.seq if found.value else None, items),
         statuses=STATUSES,
@@ -57,6 +62,19 @@ async def show(
         done_alert=alert if done and done != "reopen" else None,
         older=bool(cursor),
     )
+
+
+async def _budgets(visit: Visit, wanted: AlertFilter) -> list[OwnerBudget]:
+    """Of those for whom something waits."""
+    found = await part(visit.clients.sales.alert_budgets(wanted.owner))
+    return [one for one in found.value.items if one.waiting] if found.value else []
+
+
+@routes.get("/more")
+async def more(visit: Visiting, wanted: Wanted) -> Response:
+    """The line that says how much waits, for the page's script."""
+    found = await part(visit.clients.sales.alerts("open", wanted.owner, wanted.kind, limit=1))
+    return visit.render("alerts/more.html", wanted=wanted, waiting=found.value.waiting if found.value else 0)
 
 
 def _resume_from(told: int | None, items: list[Alert]) -> int:

@@ -24,6 +24,7 @@ function take(data) {
   if (busy.has(data.id)) return void busy.get(data.id).push(data);
   if (data.seq !== null && data.seq <= (seen.get(data.id) ?? -1)) return;
   seen.set(data.id, data.seq ?? 0);
+  countMore();
   const old = rowOf(data.id);
   const row = made(data.html);
   if (old) return void (data.shown ? exchange(old, row) : dim(old, row));
@@ -34,11 +35,26 @@ function take(data) {
 function arrive(row, data) {
   find("empty")?.remove();
   if (!insertOnTop(row)) above += 1;
+  if (panel.hasAttribute("data-waiting")) return say(); // what waits does not ask for attention
   unread += 1;
   say();
   announce.textContent = `New alert. ${data.title}`;
   chime();
   notify(data);
+}
+
+// What waits for room in its owner's day: the line below the list is asked for anew, at most once a second.
+
+let counting = null;
+
+function countMore() {
+  const line = find("more");
+  if (!line || counting) return;
+  counting = setTimeout(async () => {
+    counting = null;
+    const response = await fetch(`/alerts/more${panel.dataset.query}`).catch(() => null);
+    if (response?.ok && !response.redirected) line.innerHTML = await response.text(); // the server's own template
+  }, 1000);
 }
 
 function say() {

@@ -16,15 +16,25 @@ SNOOZES = {"hour": "1 hour", "tomorrow": "Tomorrow, 9:00", "week": "Next week"}
 
 @dataclass(frozen=True)
 class AlertFilter:
-    """What of all alerts a page shows. `owner` is a user's id, None for everybody's."""
+    """What of all alerts a page shows. `owner` is a user's id, None for everybody's.
+
+    Of the open ones it shows those before people, or with `more` those that wait for room in their owner's day.
+    """
 
     status: str = "open"
     kind: str | None = None
     owner: str | None = None
+    more: bool = False
+
+    @property
+    def surfaced(self) -> bool | None:
+        """What sales is asked for."""
+        return not self.more if self.status == "open" else None
 
     def shows(self, alert: Alert) -> bool:
         return (
             self.status in ("all", alert.status)
+            and self.surfaced in (None, alert.surfaced)
             and self.kind in (None, alert.kind)
             and (self.owner is None or (alert.owner is not None and alert.owner.id == self.owner))
         )
@@ -32,7 +42,8 @@ class AlertFilter:
     def query(self, **changes: str | None) -> str:
         """As a query string, with some of it changed."""
         mine = "me" if self.owner else None
-        values = {"status": self.status, "kind": self.kind, "owner": mine} | changes
+        more = "1" if self.more else None
+        values = {"status": self.status, "kind": self.kind, "owner": mine, "more": more} | changes
         given = {name: value for name, value in values.items() if value and (name, value) != ("status", "open")}
         return f"?{urlencode(given)}" if given else ""
 

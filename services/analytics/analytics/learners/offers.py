@@ -1,0 +1,238 @@
+"""What the learner of links publishes: each product's neighbours, and the ranking of next best offers.
+
+An offer is a product the customer has not bought. Candidates are the neighbours of the 24 products bought last, what is
+popular now, and products with a similar name. They are ranked by a linear score of six logarithms (`FEATURES`); its
+weights are learned by the softmax over the candidates of judged baskets (listwise, ListNet: Cao et al., ICML 2007).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.learners.catalogue import BUCKETS, Catalogue
+from analytics.learners.pairs import Pairs
+from analytics.operators.links import Bought, code_of
+from analytics.orders import DAY
+
+NEIGHBOURS = 48
+POPULAR = 40
+SIMILAR = 10
+RANKED = 100
+FEATURES = ("popular_now", "bought_often", "cosine_sum", "cosine_most", "similar_name", "age")
+FIRST_WEIGHTS = (0.45, -0.1, 0.95, 0.4, 0.2, -0.4)
+_ADDED = (0.1, 0.5, 0.02, 0.01, 0.05, 1.0)
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A product bought with another: `count` baskets with both (fading), their share of all (`support`) and of those
+    with the first (`confidence`), and how much more often than by chance (`lift`).
+    """
+
+    sku: str
+    name: str
+    count: float
+    support: float
+    confidence: float
+    lift: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """`score` is 1 for the best. `because` is the product bought that speaks most for it, `confidence` the share of its
+    baskets and `after` how often this was bought next; none where it is only popular.
+    """
+
+    sku: str
+    name: str
+    score: float
+    because: str | None
+    because_name: str
+    confidence: float
+    count: float
+    after: float
+    popular: float
+
+
+class Offers:
+    """A version. All arrays are by product number; neighbours of one stand together, the nearest first."""
+
+    def __init__(
+        self, catalogue: Catalogue, pairs: Pairs, baskets: float, now: float, weights: Sequence[float]
+    ) -> None:
+        size = len(catalogue)
+        self.skus, self.names = tuple(catalogue.skus), tuple(catalogue.names)
+        self.baskets, self.now, self.weights = baskets, now, tuple(weights)
+        self.orders = catalogue.orders[:size].astype(np.float32)
+        self.fresh = catalogue.fresh[:size].astype(np.float32)
+        self.age = np.log(np.maximum(0.0, now - catalogue.first_at[:size]) / DAY + _ADDED[5]).astype(np.float32)
+        self.words = catalogue.words[:size].copy()
+        self.word_weights = _word_weights(self.words)
+        self.starts, self.others, self.together, self.after = _nearest(pairs, self.orders)
+        self._by_code = dict(catalogue.by_code)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_by_code"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._by_code = {}
+        for number, sku in enumerate(self.skus):
+            self._by_code.setdefault(code_of(sku), number)
+
+    def number(self, sku: str) -> int | None:
+        """A product by its SKU; None where it is not known."""
+        found = self._by_code.get(code_of(sku))
+        return found if found is not None and self.skus[found] == sku else None
+
+    def bought_with(self, number: int, least: float = 2.5) -> list[Neighbour]:
+        """What is in the same baskets, the nearest (by cosine) first, from `least` baskets with both on."""
+        rows = slice(self.starts[number], self.starts[number + 1])
+        found = []
+        for other, count in zip(self.others[rows].tolist(), self.together[rows].tolist(), strict=True):
+            if count >= least:
+                found.append(self._neighbour(number, other, count))
+        return sorted(found, key=lambda n: (-n.confidence * n.lift, n.sku))
+
+    def _neighbour(self, number: int, other: int, count: float) -> Neighbour:
+        confidence = min(1.0, count / float(self.orders[number]))
+        share = float(self.orders[other]) / self.baskets
+        return Neighbour(
+            self.skus[other], self.names[other], count, count / self.baskets, confidence, confidence / share
+        )
+
+    # -- offers -----------------------------------------------------------------------------------
+
+    def offers(self, bought: Bought, limit: int) -> list[Offer]:
+        """The next best offers to a customer, none of which was bought."""
+        recent = self.known(bought.recent)
+        candidates, x = self.candidates(recent)
+        ranked, scores = self.ranked(candidates, x, bought.has, limit)
+        if not len(ranked):
+            return []
+        return [self._offer(c, s, recent) for c, s in zip(candidates[ranked], np.exp(scores - scores[0]), strict=True)]
+
+    def known(self, codes: Sequence[int]) -> Places:
+        """The numbers of those products that are known."""
+        numbers = (self._by_code.get(code) for code in codes)
+        return np.array([n for n in numbers if n is not None], np.intp)
+
+    def candidates(self, recent: Places) -> tuple[Places, Floats]:
+        """Products that may be offered to who bought `recent`, and their features, one row each."""
+        size = len(self.skus)
+        total, most, names = np.zeros(size), np.zeros(size), np.zeros(size)
+        for number in recent:
+            rows = slice(self.starts[number], self.starts[number + 1])
+            others = self.others[rows]
+            shared = np.maximum(self.orders[number], 1.0) * np.maximum(self.orders[others], 1.0)
+            cosine = (self.together[rows] + self.after[rows]) / np.sqrt(shared)
+            total[others] += cosine
+            most[others] = np.maximum(most[others], cosine)
+        chosen = total > 0
+        chosen[_largest(self.fresh, POPULAR)] = True
+        if len(recent):
+            names = self._similar(recent)
+            chosen[_largest(names, SIMILAR)] = True
+        chosen[recent] = False
+        at = np.flatnonzero(chosen)
+        columns = (self.fresh[at], self.orders[at], total[at], most[at], names[at])
+        logs = [np.log(column + added) for column, added in zip(columns, _ADDED, strict=False)]
+        return at, np.stack((*logs, self.age[at]), axis=1)
+
+    def _similar(self, recent: Places) -> Floats:
+        """Mean cosine of the names of all products with those of `recent`, words weighted by how rare they are."""
+        wanted = np.zeros(BUCKETS + 1)
+        np.add.at(wanted, self.words[recent], self.word_weights[recent])
+        wanted[BUCKETS] = 0.0
+        found: Floats = (wanted[self.words] * self.word_weights).sum(axis=1) / len(recent)
+        return found
+
+    def ranked(self, candidates: Places, x: Floats, bought: Callable[[int], bool], limit: int) -> tuple[Places, Floats]:
+        """Rows of the best candidates that were not bought, the best first, and their scores."""
+        scores = x @ np.array(self.weights)
+        found: list[int] = []
+        for at in np.argsort(-scores, kind="stable").tolist():
+            if len(found) == limit:
+                break
+            if not bought(code_of(self.skus[candidates[at]])):
+                found.append(at)
+        rows = np.array(found, np.intp)
+        return rows, scores[rows]
+
+    def popular(self, bought: Callable[[int], bool], limit: int) -> list[int]:
+        """What other customers buy for the first time these days and this one has not bought: what offers have to beat."""
+        found: list[int] = []
+        for number in np.argsort(-self.fresh, kind="stable").tolist():
+            if len(found) == limit:
+                break
+            if not bought(code_of(self.skus[number])):
+                found.append(number)
+        return found
+
+    def _offer(self, candidate: int, score: float, recent: Places) -> Offer:
+        because, most = None, (0.0, 0.0, 0.0)
+        for number in recent.tolist():
+            together, after = self._pair(number, candidate)
+            strength = (together + after) / float(np.sqrt(max(1.0, float(self.orders[number]))))
+            if strength > most[0]:
+                because, most = number, (strength, together, after)
+        confidence = 0.0 if because is None else min(1.0, most[1] / max(1.0, float(self.orders[because])))
+        return Offer(
+            self.skus[candidate],
+            self.names[candidate],
+            float(score),
+            None if because is None else self.skus[because],
+            "" if because is None else self.names[because],
+            confidence,
+            most[1],
+            most[2],
+            float(self.fresh[candidate]),
+        )
+
+    def _pair(self, one: int, other: int) -> tuple[float, float]:
+        rows = slice(self.starts[one], self.starts[one + 1])
+        at = np.flatnonzero(self.others[rows] == other)
+        if not len(at):
+            return 0.0, 0.0
+        return float(self.together[rows][at[0]]), float(self.after[rows][at[0]])
+
+
+def _largest(values: NDArray[Any], count: int) -> Places:
+    """Where the largest values above nothing are."""
+    if len(values) > count:
+        found = np.argpartition(-values, count - 1)[:count]
+    else:
+        found = np.arange(len(values))
+    return found[values[found] > 0]
+
+
+def _word_weights(words: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Inverse document frequency, each name of length 1."""
+    holders = np.bincount(words.ravel(), minlength=BUCKETS + 1)[: BUCKETS + 1]
+    rarity = np.log(max(1, len(words)) / np.maximum(1, holders)) + 0.1
+    rarity[BUCKETS] = 0.0
+    weights = rarity[words]
+    length = np.sqrt((weights**2).sum(axis=1, keepdims=True))
+    found: NDArray[np.float32] = (weights / np.maximum(length, 1e-9)).astype(np.float32)
+    return found
+
+
+def _nearest(
+    pairs: Pairs, orders: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.float32], NDArray[np.float32]]:
+    """Each product's 48 nearest by cosine: where each begins, the others, and both counts."""
+    one, other, together, after = pairs.both_ways()
+    near = (together + after) / np.sqrt(np.maximum(orders[one], 1.0) * np.maximum(orders[other], 1.0))
+    order = np.lexsort((other, -near, one))
+    one = one[order]
+    starts = np.searchsorted(one, np.arange(len(orders) + 1))
+    kept = np.arange(len(one)) - starts[one] < NEIGHBOURS if len(one) else np.zeros(0, bool)
+    order, one = order[kept], one[kept]
+    starts = np.searchsorted(one, np.arange(len(orders) + 1))
+    return starts, other[order].astype(np.uint16), together[order], after[order]

@@ -1,0 +1,177 @@
+"""What is bought with what: hands every basket to the learner of pairs, and keeps what each customer bought.
+
+Nothing is alerted here. A task only knows its own customers, pairs are everybody's: baskets go to the learner of links in
+batches, and what it publishes answers "bought with" and the next best offers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import Any, ClassVar
+from zlib import crc32
+
+import orjson
+
+from analytics.events import Event, What
+from analytics.operators.base import NOTHING, Example, Kind, Operator, Outcome, World
+from analytics.profile import Profile
+from analytics.sections import Section
+
+MODEL = "links"
+RECENT = 24  # products a customer bought last, from which offers are made
+NEAR = 6  # of these, how many are counted as followed by what is bought next
+MOST_LINES = 128  # of a basket; larger ones are sampled
+BATCH_ORDERS, BATCH_LINES, BATCH_SECONDS = 32, 512, 3600.0
+JUDGED_EVERY = 512  # lines from one judged basket to the next
+_MOST_SKU, _MOST_NAME = 64, 80
+_BITS = 768
+_FILTER_BYTES = _BITS // 8
+
+
+def code_of(sku: str) -> int:
+    """A product as 32 bits (CRC-32 of its SKU)."""
+    return crc32(sku.encode())
+
+
+def bits_of(code: int) -> int:
+    """Two bits of the filter of products bought long ago."""
+    return 1 << code % _BITS | 1 << code // _BITS % _BITS
+
+
+@dataclass(slots=True)
+class Bought(Section):
+    """The products a customer bought: the last 24 by code, the latest last; older ones in a Bloom filter of 768 bits with
+    two hashes, which takes a product for bought that was not with probability (1 − exp(−n/384))² after n older ones:
+    0.7 % at 33, 5 % at 100, 24 % at 260.
+    """
+
+    NUMBER: ClassVar[int] = 60
+
+    recent: list[int] = field(default_factory=list)
+    older: int = 0
+
+    def has(self, code: int) -> bool:
+        """Whether this was bought; sometimes true of what was not, never the other way round."""
+        bits = bits_of(code)
+        return code in self.recent or self.older & bits == bits
+
+    def add(self, codes: Sequence[int]) -> None:
+        """Notes a basket."""
+        recent = self.recent
+        for code in codes:
+            if code in recent:
+                recent.remove(code)
+            recent.append(code)
+        if len(recent) > RECENT:
+            for code in recent[:-RECENT]:
+                self.older |= bits_of(code)
+            del recent[:-RECENT]
+
+    def pack(self) -> bytes:
+        older = self.older.to_bytes(_FILTER_BYTES, "little") if self.older else b""
+        return b"".join((bytes([len(self.recent)]), *(code.to_bytes(4, "little") for code in self.recent), older))
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Bought":
+        end = 1 + 4 * packed[0]
+        recent = [code for (code,) in _CODE.iter_unpack(packed[1:end])]
+        return cls(recent, int.from_bytes(packed[end:], "little"))
+
+    def merge(self, other: "Bought") -> None:
+        """The products of both; which of them were the last is not kept, the survivor's count as later."""
+        mine, self.recent = self.recent, []
+        self.older |= other.older
+        self.add([*other.recent, *mine])
+
+
+_CODE = Struct("<I")
+
+
+@dataclass(slots=True)
+class LinksPopulation(Section):
+    """Baskets of this partition that wait to be handed over: at most 32 orders or 512 lines, or an hour's."""
+
+    NUMBER: ClassVar[int] = 61
+
+    since: float = 0.0
+    lines: int = 0
+    unjudged: int = 0
+    baskets: list[list[Any]] = field(default_factory=list)
+
+    def pack(self) -> bytes:
+        return orjson.dumps([self.since, self.lines, self.unjudged, self.baskets])
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "LinksPopulation":
+        return cls(*orjson.loads(packed))
+
+    def judges(self, lines: int) -> bool:
+        """Whether the next offers are held against this basket: one basket in every 512 lines is."""
+        self.unjudged += lines
+        if self.unjudged < JUDGED_EVERY:
+            return False
+        self.unjudged = 0
+        return True
+
+    def take(self, now: float) -> Sequence[Outcome]:
+        """The batch as an example."""
+        baskets, self.baskets, self.lines = self.baskets, [], 0
+        return (Example(MODEL, now, {"baskets": baskets}),)
+
+
+class Links(Operator):
+    kind = Kind.LINKS
+    takes = frozenset({What.ORDER})
+    model = MODEL
+
+    def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
+        items = event.data.get("items")
+        if not items:
+            return NOTHING
+        lines = names_by_sku(items)
+        if not lines:
+            return NOTHING
+        bought, population = profile.of(Bought), world.of(LinksPopulation)
+        size = len(lines)
+        skus = list(lines) if size <= MOST_LINES else sampled(lines, event.id)
+        codes = [crc32(sku.encode()) for sku in skus]
+        history = bought.recent
+        fresh = [at for at, code in enumerate(codes) if not bought.has(code)] if history else []
+        judged = bool(fresh) and population.judges(size)
+        seen = history[:] if judged else history[-NEAR:] if fresh else []
+        names = [lines[sku] for sku in skus]
+        older = f"{bought.older:x}" if judged else None
+        if not population.baskets:
+            population.since = event.time
+        population.baskets.append([event.time, size, skus, names, fresh, seen, older])
+        population.lines += len(skus)
+        bought.add(codes if size <= MOST_LINES else [crc32(sku.encode()) for sku in lines])
+        full = len(population.baskets) >= BATCH_ORDERS or population.lines >= BATCH_LINES
+        if full or event.time - population.since >= BATCH_SECONDS:
+            return population.take(event.time)
+        return NOTHING
+
+    def weekly(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
+        """Nobody's basket waits for long, even where few buy."""
+        del profile
+        population = world.of(LinksPopulation)
+        if population.baskets and now - population.since >= BATCH_SECONDS:
+            return population.take(now)
+        return NOTHING
+
+
+def names_by_sku(items: Any) -> dict[str, str]:
+    """The products of an order, each once, with the name they bear ("" for none); what is no product is left out."""
+    found: dict[str, str] = {}
+    for item in items if isinstance(items, list) else ():
+        sku = item.get("sku") if isinstance(item, Mapping) else None
+        if isinstance(sku, str) and 0 < len(sku) <= _MOST_SKU:
+            name = item.get("name")
+            found[sku] = name[:_MOST_NAME] if isinstance(name, str) else ""
+    return found
+
+
+def sampled(lines: Mapping[str, str], order: str) -> list[str]:
+    """128 products of a huge basket, those with the least hash of order and SKU: the same ones in every replay."""
+    start = crc32(order.encode())
+    return sorted(lines, key=lambda sku: (crc32(sku.encode(), start), sku))[:MOST_LINES]
