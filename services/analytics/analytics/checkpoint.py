@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import orjson
@@ -77,7 +76,7 @@ class Checkpoint:
     steps: list[Step] = field(default_factory=list)
     profiles: list[tuple[str, int, bytes]] = field(default_factory=list)
     pending: list[tuple[str, int, bytes]] = field(default_factory=list)
-    seen: list[tuple[UUID, bool]] = field(default_factory=list)
+    seen: list[tuple[str, bool]] = field(default_factory=list)
     emitted: list[tuple[str, Envelope]] = field(default_factory=list)
     triggers: list[Envelope] = field(default_factory=list)
 

@@ -1,11 +1,12 @@
 """What analytics takes from the log, in a form quick to fold, and what it emits."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 
@@ -22,6 +23,7 @@ MODEL_ADOPTED = "heed.model.adopted.v1"
 PROFILE_MERGED = "heed.profile.merged.v1"
 
 AHEAD_SECONDS = 300.0  # an event further ahead of its receipt gets the receive time
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _NAMESPACE = uuid5(NAMESPACE_URL, "heed:analytics")
 
 
@@ -153,12 +155,9 @@ def stable_id(*parts: object) -> str:
     return str(uuid5(_NAMESPACE, "|".join(map(str, parts))))
 
 
-def id_bytes(id_: str) -> UUID:
-    """An event id as the 16 bytes that are kept to know it again."""
-    try:
-        return UUID(id_)
-    except ValueError:
-        return uuid5(_NAMESPACE, id_)
+def id_text(id_: str) -> str:
+    """An event id as the UUID that is kept to know it again."""
+    return id_ if _UUID(id_) else str(uuid5(_NAMESPACE, id_))
 
 
 def emission(type_: str, key: str, data: Mapping[str, Any], cause: Event, at: float, id_: str) -> Envelope:

@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from uuid import UUID
 
 import asyncpg
 import structlog
@@ -17,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from analytics import metrics
 from analytics.checkpoint import Checkpoint, FencedError, Writer
-from analytics.events import Event, What, decode, id_bytes
+from analytics.events import Event, What, decode, id_text
 from analytics.fold import Fold
 from analytics.model_store import ModelStore
 from analytics.seen import SeenIds
@@ -32,6 +31,7 @@ log = structlog.get_logger()
 Decoder = Callable[[Record], Event | None]
 
 _POLL_RECORDS = 4_000
+_LOOK_UP = 1_000
 # Records that come one by one are taken some at a time: each take costs a fetch, a look-up and a turn of the loop.
 _FEW_RECORDS = 200
 _GATHER_SECONDS = 0.015
@@ -67,7 +67,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._token = ""
         self._writer: Writer | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._in_flight: set[UUID] = set()
+        self._in_flight: set[str] = set()
         self._busy = asyncio.Lock()
         self._checkpointed_at = self._moved_at = time.monotonic()
         self.tasks: dict[int, Task] = {}
@@ -186,20 +186,32 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _take(self, batches: dict[TopicPartition, list[ConsumerRecord]]) -> None:
         batches = {tp: records for tp, records in batches.items() if self._continues(tp, records[0].offset)}
         events = [pair for tp, records in batches.items() for pair in await self._decoded(tp, records)]
-        repeats = await self._repeats([event for _, event in events if event is not None and event.customer])
-        fresh: set[str] = set()
-        for task, event in events:
-            if event is None:
-                continue
-            if event.customer and (event.id in repeats or event.id in fresh):
-                metrics.EVENTS.labels("repeated").inc()
-                continue
-            fresh.add(event.id)
-            await self._fold(task, event)
+        await self._fold_all([(task, event) for task, event in events if event is not None])
         for tp, records in batches.items():
             self._advance(tp.partition, records[-1].offset + 1)
-        metrics.EVENTS.labels("folded").inc(len(fresh))
         self._moved_at = time.monotonic()
+
+    async def _fold_all(self, events: list[tuple[Task, Event]]) -> None:
+        """Folds what was not folded before, in order; the next ids are looked up while the last are folded."""
+        fresh: set[str] = set()
+        parts = [events[at : at + _LOOK_UP] for at in range(0, len(events), _LOOK_UP)]
+        lookup = self._look_up(parts[0]) if parts else None
+        for number, part in enumerate(parts, start=1):
+            assert lookup is not None
+            repeats = await lookup
+            if number < len(parts):
+                lookup = self._look_up(parts[number])
+                await asyncio.sleep(0)  # lets the query go out
+            for task, event in part:
+                if event.customer and (event.id in repeats or event.id in fresh):
+                    metrics.EVENTS.labels("repeated").inc()
+                else:
+                    fresh.add(event.id)
+                    await self._fold(task, event)
+        metrics.EVENTS.labels("folded").inc(len(fresh))
+
+    def _look_up(self, part: list[tuple[Task, Event]]) -> asyncio.Task[set[str]]:
+        return asyncio.create_task(self._repeats([event for _, event in part if event.customer]))
 
     def _continues(self, tp: TopicPartition, offset: int) -> bool:
         """Whether a batch joins on to what its task has folded; one fetched before a move may not."""
@@ -242,11 +254,11 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         """Which of these were folded in before: in the checkpoint under way, in a task's own memory, or on disk."""
         if not events:
             return set()
-        by_id = {id_bytes(event.id): event.id for event in events}
+        by_id = {id_text(event.id): event.id for event in events}
         known = await self._seen.among(list(by_id))
-        known.update(id_ for id_ in by_id if id_ in self._in_flight)
+        known |= by_id.keys() & self._in_flight
         for task in self.tasks.values():
-            known.update(id_ for id_ in by_id if id_ in task.seen)
+            known |= by_id.keys() & task.seen.keys()
         return {by_id[id_] for id_ in known}
 
     async def _fold(self, task: Task, event: Event) -> None:

@@ -1,7 +1,6 @@
 """Which events were folded in before, whatever task folded them."""
 
 import asyncio
-from uuid import UUID
 
 import asyncpg
 import structlog
@@ -20,13 +19,13 @@ class SeenIds:
         self._database = database
         self._connection: asyncpg.Connection | None = None
 
-    async def among(self, ids: list[UUID]) -> set[UUID]:
+    async def among(self, ids: list[str]) -> set[str]:
         """Those of `ids` that a checkpoint has written."""
         while True:
             try:
                 if self._connection is None or self._connection.is_closed():
                     self._connection = await self._database.connect()
-                return {row["id"] for row in await self._connection.fetch(_KNOWN, ids)}
+                return {str(row["id"]) for row in await self._connection.fetch(_KNOWN, ids)}
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 if not is_transient(error):
                     raise

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
-from uuid import UUID
 
 import asyncpg
 
 from analytics.checkpoint import Checkpoint, Step
 from analytics.customers import Changes
-from analytics.events import Event, What, id_bytes
+from analytics.events import Event, What, id_text
 from analytics.fold import Fold
 from common.database import Database
 
@@ -59,11 +58,11 @@ class Task:
     written: int
     folded: int
     quiet_until: int = 0
-    seen: dict[UUID, bool] = field(default_factory=dict)
+    seen: dict[str, bool] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
         if event.customer and not self.fold.passes_on(event.customer):
-            self.seen[id_bytes(event.id)] = event.what is What.ORDER
+            self.seen[id_text(event.id)] = event.what is What.ORDER
         self.fold.apply(event)
 
     def collect(self, into: Checkpoint, topics: Topics) -> None:

@@ -20,6 +20,7 @@ _GATHERED = 65_536  # pairs counted at once
 _GATHERED_SECONDS = DAY
 _AHEAD_SECONDS = 30 * DAY  # time goes on by no more than this with one basket
 _RATE = 0.05
+_NO_PAIRS = np.empty(0, np.uint32)
 _CORNERS: dict[int, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
 
 
@@ -38,7 +39,6 @@ class LinksLearner:
         self.weights = np.array(FIRST_WEIGHTS)
         self.squares = np.full(len(FIRST_WEIGHTS), 1.0)
         self.judged = self.hits = self.popular_hits = 0
-        self.sampled_error = 0.0
         self.now = self.counted_at = 0.0
         self.offers: Offers | None = None
         self.published_at = 0
@@ -50,7 +50,7 @@ class LinksLearner:
         self._fresh: list[int] = []
         self._together: list[NDArray[np.uint32]] = []
         self._after: list[int] = []
-        self._huge: list[tuple[NDArray[np.uint32], float]] = []
+        self._huge: list[tuple[NDArray[np.intp], NDArray[np.uint32], float, float]] = []
         self._gathered = self._waiting = 0
 
     @property
@@ -86,17 +86,15 @@ class LinksLearner:
         if seen and new:
             self._follow([self.catalogue.by_code.get(code, -1) for code in seen[-NEAR:]], new)
         numbers = [n for n in numbers if n >= 0]
-        self._bought += numbers
-        count = len(numbers)
-        if count > 1:
-            one, other = _corner(count)
-            found = np.array(numbers, np.uint32)
-            keys = keys_of(found[one], found[other])
-            self._gathered += len(keys)
-            if size > count:
-                self._huge.append((keys, size * (size - 1) / (count * (count - 1))))
-            else:
-                self._together.append(keys)
+        keys = _pairs_of(numbers)
+        self._gathered += len(keys)
+        if size > len(skus):
+            share = len(skus) / size
+            share_of_pairs = share * (len(skus) - 1) / (size - 1)
+            self._huge.append((np.array(numbers, np.intp), keys, 1 / share, 1 / share_of_pairs))
+        else:
+            self._bought += numbers
+            self._together.append(keys)
 
     def _follow(self, before: list[int], new: list[int]) -> None:
         """What is bought for the first time follows each of the six products bought before."""
@@ -121,8 +119,9 @@ class LinksLearner:
             pairs.add(np.concatenate(self._together), 1.0)
         if self._after:
             pairs.add(np.array(self._after, np.uint32), 1.0, after=True)
-        for keys, weight in self._huge:
-            pairs.add(keys, weight)
+        for numbers, keys, weight, weight_of_pairs in self._huge:
+            catalogue.orders[numbers] += weight
+            pairs.add(keys, weight_of_pairs)
         self._forget()
         if catalogue.full():
             pairs.renumber(catalogue.make_room())
@@ -164,14 +163,19 @@ class LinksLearner:
         }
 
     def snapshot(self) -> Offers:
-        latest = copy.deepcopy(self)
+        latest = copy.copy(self)
+        latest.catalogue, latest.pairs = copy.deepcopy(self.catalogue), copy.deepcopy(self.pairs)
         latest._count()
         return Offers(latest.catalogue, latest.pairs, latest.baskets, latest.now, latest.weights.tolist())
 
 
-def _corner(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The places of all pairs of `count` things."""
-    found = _CORNERS.get(count)
-    if found is None:
-        found = _CORNERS[count] = np.triu_indices(count, 1)
-    return found
+def _pairs_of(numbers: list[int]) -> NDArray[np.uint32]:
+    """All pairs of these products."""
+    count = len(numbers)
+    if count < 2:
+        return _NO_PAIRS
+    corners = _CORNERS.get(count)
+    if corners is None:
+        corners = _CORNERS[count] = np.triu_indices(count, 1)
+    found = np.array(numbers, np.uint32)
+    return keys_of(found[corners[0]], found[corners[1]])

@@ -141,7 +141,7 @@ class Offers:
             chosen[_largest(names, SIMILAR)] = True
         chosen[recent] = False
         at = np.flatnonzero(chosen)
-        columns = (self.fresh[at], self.orders[at], total[at], most[at], names[at])
+        columns: tuple[NDArray[Any], ...] = (self.fresh[at], self.orders[at], total[at], most[at], names[at])
         logs = [np.log(column + added) for column, added in zip(columns, _ADDED, strict=False)]
         return at, np.stack((*logs, self.age[at]), axis=1)
 

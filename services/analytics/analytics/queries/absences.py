@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from analytics.queries.conditions import Clause
 from analytics.queries.tracks import Track
 from analytics.queries.values import Operand, figure, length
-from analytics.queries.view import Now, Value, View
+from analytics.queries.view import Leaf, Now, Value, View
 from analytics.queries.vocabulary import Type
 
 
@@ -49,6 +49,12 @@ class Absent:
 
     def sides(self) -> tuple[Operand, ...]:
         return ()
+
+    def currency(self, view: Now) -> str:
+        return ""
+
+    def leaves(self) -> Iterator[Leaf]:
+        yield self
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +99,9 @@ class AbsentAfter:
 
     def sides(self) -> tuple[Operand, ...]:
         return ()
+
+    def currency(self, view: Now) -> str:
+        return ""
+
+    def leaves(self) -> Iterator[Leaf]:
+        yield self

@@ -8,11 +8,12 @@ looks at that moment looks again.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 from analytics.queries.leaves import Since
 from analytics.queries.values import Operand, figure
-from analytics.queries.view import Now, View
+from analytics.queries.view import Leaf, Now, View
 from analytics.queries.vocabulary import COMPARES, Type
 
 _IN_WORDS = {
@@ -37,9 +38,13 @@ class Condition(Protocol):
 
 
 class Clause(Condition, Protocol):
-    """A condition that is not made of conditions. `sides` are what it compares: the observed and the expected."""
+    """A condition that is not made of conditions. `sides` are what it compares: the observed and the expected.
+
+    `leaves` are what is read of the customer to know its value.
+    """
 
     def sides(self) -> tuple[Operand, ...]: ...
+    def leaves(self) -> Iterator[Leaf]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class Comparison:
         left, right = self.left.value(view), self.right.value(view)
         if left is None or right is None:
             return None
-        if self.left.type is Type.MONEY and not view.agree((*self.left.leaves(), *self.right.leaves())):
+        if self.left.type is Type.MONEY and not view.agree(self.leaves()):
             return None
         return COMPARES[self.op](left, right)
 
@@ -78,6 +83,9 @@ class Comparison:
 
     def sides(self) -> tuple[Operand, ...]:
         return self.left, self.right
+
+    def leaves(self) -> Iterator[Leaf]:
+        return chain(self.left.leaves(), self.right.leaves())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,9 @@ class Membership:
 
     def sides(self) -> tuple[Operand, ...]:
         return (self.operand,)
+
+    def leaves(self) -> Iterator[Leaf]:
+        return self.operand.leaves()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,9 @@ class Elapsed:
 
     def sides(self) -> tuple[Operand, ...]:
         return self.since, self.limit
+
+    def leaves(self) -> Iterator[Leaf]:
+        return chain(self.since.leaves(), self.limit.leaves())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from analytics.orders import SCALE
 from analytics.queries.tracks import Track
-from analytics.queries.values import Operand, figure, length, span
-from analytics.queries.view import Now, Value, View
+from analytics.queries.values import figure, length, span
+from analytics.queries.view import Leaf, Now, Value, View
 from analytics.queries.vocabulary import State, Type
 
 LEAST_OBSERVED = 2  # windows a customer must have been known for before their own mean says anything
@@ -70,7 +70,7 @@ class Aggregate:
         number = "the number of " if self.type is Type.NUMBER and self.function in _FALLING else ""
         return f"{number}{self.label} in the last {length(self.window)}"
 
-    def leaves(self) -> Iterator[Operand]:
+    def leaves(self) -> Iterator[Leaf]:
         yield self
 
 
@@ -127,7 +127,7 @@ class UsualLevel:
         mean = "the same" if self.of.function == "mean" else f"the mean {span(self.of.window)} {self.of.label}"
         return f"{mean} of the {length(self.over)} before"
 
-    def leaves(self) -> Iterator[Operand]:
+    def leaves(self) -> Iterator[Leaf]:
         yield self
 
 
@@ -167,7 +167,7 @@ class StateValue:
     def reading(self) -> str:
         return f"the number of {self.state.label}" if self.state.counts else self.state.label
 
-    def leaves(self) -> Iterator[Operand]:
+    def leaves(self) -> Iterator[Leaf]:
         yield self
 
 
@@ -203,7 +203,7 @@ class Since:
     def reading(self) -> str:
         return f"the time since the last {self.many}"
 
-    def leaves(self) -> Iterator[Operand]:
+    def leaves(self) -> Iterator[Leaf]:
         yield self
 
 

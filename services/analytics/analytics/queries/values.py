@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from analytics.orders import DAY
-from analytics.queries.view import Now, Value, View
+from analytics.queries.view import Leaf, Now, Value, View
 from analytics.queries.vocabulary import Type
 from analytics.wording import days_text, money_text
 
@@ -25,7 +25,7 @@ class Operand(Protocol):
     def currency(self, view: Now) -> str: ...
     def words(self, view: Now) -> str: ...
     def reading(self) -> str: ...
-    def leaves(self) -> Iterator["Operand"]: ...
+    def leaves(self) -> Iterator[Leaf]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Constant:
     def reading(self) -> str:
         return figure(self.constant, self.type, self.code, share=self.share)
 
-    def leaves(self) -> Iterator[Operand]:
+    def leaves(self) -> Iterator[Leaf]:
         return iter(())
 
 
@@ -107,7 +107,7 @@ class Computed:
             left = f"({left})"
         return f"{left} {sign} {right}"
 
-    def leaves(self) -> Iterator[Operand]:
+    def leaves(self) -> Iterator[Leaf]:
         yield from self.left.leaves()
         yield from self.right.leaves()
 

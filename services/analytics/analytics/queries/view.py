@@ -17,17 +17,12 @@ class Leaf(Protocol):
     @property
     def key(self) -> str: ...
     def measure(self, view: "Now") -> Value: ...
+    def currency(self, view: "Now") -> str: ...
 
 
 class View(Protocol):
     def read(self, leaf: Leaf) -> Value: ...
-    def agree(self, money: Iterable["Priced"]) -> bool: ...
-
-
-class Priced(Protocol):
-    """A value that may be money."""
-
-    def currency(self, view: "Now") -> str: ...
+    def agree(self, leaves: Iterable[Leaf]) -> bool: ...
 
 
 class Now:
@@ -47,9 +42,9 @@ class Now:
     def read(self, leaf: Leaf) -> Value:
         return leaf.measure(self)
 
-    def agree(self, money: Iterable[Priced]) -> bool:
-        """Whether all are of one currency."""
-        return len({value.currency(self) for value in money} - {""}) <= 1
+    def agree(self, leaves: Iterable[Leaf]) -> bool:
+        """Whether all amounts are of one currency."""
+        return len({leaf.currency(self) for leaf in leaves} - {""}) <= 1
 
     def state(self, name: str) -> tuple[float | str, str] | None:
         """A state value with its currency (empty for all but money); None while it is unknown."""
@@ -85,6 +80,6 @@ class Recorded:
     def read(self, leaf: Leaf) -> Value:
         return self._values.get(leaf.key)
 
-    def agree(self, money: Iterable[Priced]) -> bool:
+    def agree(self, leaves: Iterable[Leaf]) -> bool:
         """Values that did not agree were never stored."""
         return True
