@@ -26,6 +26,7 @@ help: ## List targets and settings
 #: SMTP_URL=                 use this mail server instead of starting a sink
 #: HEED_TOPIC_PREFIX=heed    what the topics' names begin with
 #: LOG_LEVEL=INFO            how much the services write to .heed/logs
+#: HEED_BENCH_DATA=          folder with the logs that make bench-models measures on
 #: OTEL_EXPORTER_OTLP_ENDPOINT=  where traces go
 
 .PHONY: install
@@ -75,6 +76,14 @@ bench: install-dev ## All benchmarks; prints tables and updates benchmarks/READM
 .PHONY: chaos
 chaos: install-dev ## Kill every process under load and compare effects with an outside ledger, in full length
 	HEED_CHAOS=full $(BIN)/pytest tests/chaos
+
+.PHONY: chaos-long
+chaos-long: install-dev ## Kill analytics two hundred times at random; takes up to an hour
+	HEED_CHAOS=long $(BIN)/pytest tests/chaos/test_analytics_kills.py
+
+.PHONY: bench-models
+bench-models: install-dev ## The models' figures on real logs; HEED_BENCH_DATA=… says where these are
+	$(BIN)/python -m benchmarks.models
 
 .PHONY: clean
 clean: ## Delete caches; data in .heed stays

@@ -18,6 +18,8 @@ from heed.platform.settings import SERVICES, RunSettings
 SIGNERS = ("console",)
 # A journey waits days; who looks at a demo does not: a week passes in three minutes.
 DEMO_WAIT_SCALE = "0.0003"
+# Nor does as much happen in a day elsewhere: the owners of the demo are shown it all.
+DEMO_ALERTS_PER_DAY = "100"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Services:
             more["CAMPAIGN_PUBLIC_URL"] = env.get("CAMPAIGN_PUBLIC_URL", self.url("campaign"))
             if self.settings.demo:
                 more["CAMPAIGN_WAIT_SCALE"] = env.get("CAMPAIGN_WAIT_SCALE", DEMO_WAIT_SCALE)
+        if service == "sales" and self.settings.demo:
+            more["SALES_ALERTS_PER_DAY"] = env.get("SALES_ALERTS_PER_DAY", DEMO_ALERTS_PER_DAY)
         return more
 
     def child(self, service: str) -> Child:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analytics.operators.base import Noted
-from analytics.profile import Profile, pack, peek, unpack
+from analytics.profile import Profile, open_episodes, pack, peek, unpack
 from analytics.timers import Timers
 from common.envelope import Envelope
 
@@ -47,9 +47,10 @@ class Customers:
         self._packed: dict[str, bytes] = {}
         self._pending: dict[str, bytes] = {}
         self._hot: dict[str, Profile] = {}
+        self._unpacked = 0  # of the hot ones those that were never packed
 
     def __len__(self) -> int:
-        return len(self._packed) + sum(1 for customer in self._hot if customer not in self._packed)
+        return len(self._packed) + self._unpacked
 
     def keys(self) -> list[str]:
         """Everybody known; sorted, so that two folds compare."""
@@ -76,18 +77,32 @@ class Customers:
             found = unpack(self._packed[customer], self._pending.get(customer, b""))
         return found
 
+    def copy(self, customer: str) -> Profile | None:
+        """As it stands now, to be tried things on: nothing of it is kept."""
+        hot = self._hot.get(customer)
+        packed = self._packed.get(customer) if hot is None else pack(hot)
+        return None if packed is None else unpack(packed)
+
+    def with_episode(self, key: int) -> list[str]:
+        """Whose episode of this key is open."""
+        hot = (customer for customer, profile in self._hot.items() if key in profile.episodes)
+        cold = (c for c, packed in self._packed.items() if c not in self._hot and key in open_episodes(packed))
+        return sorted([*hot, *cold])
+
     def touch(self, customer: str) -> Profile:
         """To be changed; a new one when nobody knew this customer."""
         profile = self._hot.get(customer)
         if profile is None:
-            profile = self._hot[customer] = self.look(customer) or Profile()
+            known = self.look(customer)
+            self._unpacked += known is None
+            profile = self._hot[customer] = known or Profile()
         return profile
 
     def move(self, customer: str, to: str) -> bool:
         """Forgets a customer who is somebody else now; later facts are passed on. True when examples were waiting."""
         self.moved[customer] = to
-        self._hot.pop(customer, None)
-        self._packed.pop(customer, None)
+        hot, packed = self._hot.pop(customer, None), self._packed.pop(customer, None)
+        self._unpacked -= hot is not None and packed is None
         self.importing.discard(customer)
         return bool(self._pending.pop(customer, b""))
 
@@ -98,6 +113,7 @@ class Customers:
             if profile.pending.changed:
                 self._keep(customer, profile.pending.pack(), changes)
         self._hot.clear()
+        self._unpacked = 0
         if len(self.timers) > 4 * len(self._packed) + 1000:
             self.timers.compact({c: peek(p)[0] for c, p in self._packed.items() if c not in self.importing})
 

@@ -83,6 +83,8 @@ def _say(
         "features": dict(finding.features),
         "log": {"partition": event.partition, "offset": event.offset},
     }
+    if finding.rule is not None:
+        data["rule"] = finding.rule
     return emission(type_, customer, data, event, now, stable_id(trigger, type_, episode.updates))
 
 

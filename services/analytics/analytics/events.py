@@ -21,6 +21,7 @@ EXAMPLE = "heed.example.completed.v1"
 MODEL_PUBLISHED = "heed.model.published.v1"
 MODEL_ADOPTED = "heed.model.adopted.v1"
 PROFILE_MERGED = "heed.profile.merged.v1"
+QUERY_ACTIVATED, QUERY_PRIMED, QUERY_RETIRED = (f"heed.query.{what}.v1" for what in ("activated", "primed", "retired"))
 
 AHEAD_SECONDS = 300.0  # an event further ahead of its receipt gets the receive time
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
@@ -43,6 +44,9 @@ class What(IntEnum):
     MODEL_ADOPTED = 11
     CONTACT_MERGED = 12
     PROFILE_MERGED = 13
+    QUERY_ACTIVATED = 14
+    QUERY_PRIMED = 15
+    QUERY_RETIRED = 16
 
 
 _TYPES: dict[bytes, What] = {
@@ -59,9 +63,21 @@ _TYPES: dict[bytes, What] = {
     MODEL_ADOPTED.encode(): What.MODEL_ADOPTED,
     b"heed.contact.merged.v1": What.CONTACT_MERGED,
     PROFILE_MERGED.encode(): What.PROFILE_MERGED,
+    QUERY_ACTIVATED.encode(): What.QUERY_ACTIVATED,
+    QUERY_PRIMED.encode(): What.QUERY_PRIMED,
+    QUERY_RETIRED.encode(): What.QUERY_RETIRED,
 }
 TYPES = {what: name.decode() for name, what in _TYPES.items()}
-_PARTITION_WIDE = frozenset({What.TICK, What.IMPORT_ENDED, What.MODEL_ADOPTED})
+_PARTITION_WIDE = frozenset(
+    {
+        What.TICK,
+        What.IMPORT_ENDED,
+        What.MODEL_ADOPTED,
+        What.QUERY_ACTIVATED,
+        What.QUERY_PRIMED,
+        What.QUERY_RETIRED,
+    }
+)
 _WITH_MONEY = frozenset({What.ORDER, What.RETURN})
 
 

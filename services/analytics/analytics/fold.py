@@ -9,7 +9,7 @@ from struct import Struct
 
 import orjson
 
-from analytics import episodes
+from analytics import episodes, standing
 from analytics.activity import faded
 from analytics.customers import Changes, Customers, moved_row
 from analytics.events import PROFILE_MERGED, TYPES, WIDESPREAD_SILENCE, Event, What, emission, stable_id
@@ -20,6 +20,7 @@ from analytics.operators import OPERATORS
 from analytics.operators.base import Adopted, Kind, Plan, World
 from analytics.orders import DAY, Orders
 from analytics.profile import NEVER, Profile, pack, readable, unpack
+from analytics.queries.history import Histories
 from analytics.sections import Sections
 
 OUTAGE_SECONDS = 600.0
@@ -29,6 +30,8 @@ _FORM = 2  # of profiles on the log
 _SAME_PERSON = "The same was noticed about this customer under another key."
 _HOLD_LEAST, _HOLD_SHARE = 300.0, 0.1
 _SILENCE = int(Kind.PURCHASE_SILENCE)
+_BY_TICKS = (_SILENCE, int(Kind.STANDING_QUERY))  # what notices that something did not come
+_BY_NAME = frozenset({What.MODEL_ADOPTED, What.QUERY_PRIMED})  # these name something that has to be loaded
 _HEAD = Struct("<4dI")  # last tick, alarmed at, recent silences and their moment, length of the model versions
 
 
@@ -109,13 +112,21 @@ class Fold:
         self.world.models[adopted.name] = adopted
         self.model_versions[adopted.name] = adopted.version
 
+    def prime(self, event: Event, histories: Histories) -> None:
+        """From this record on a standing query speaks; `histories` is what was before it was activated."""
+        standing.start(self.world, self._customers, self._noticing.changes, event, histories)
+
     def apply(self, event: Event) -> None:
-        """Folds one record in (adoptions come by `adopt`)."""
+        """Folds one record in (adoptions come by `adopt`, what was before a query by `prime`)."""
         if event.what is What.TICK:
             self._tick(event)
         elif event.what is What.IMPORT_ENDED:
             self._import_ended(event)
-        elif event.what is What.MODEL_ADOPTED:
+        elif event.what is What.QUERY_ACTIVATED:
+            standing.activate(self.world, event)
+        elif event.what is What.QUERY_RETIRED:
+            standing.retire(self.world, self._customers, self._noticing.changes, event)
+        elif event.what in _BY_NAME:
             return
         elif event.customer in self._customers.moved:
             self._pass_on(event)
@@ -152,15 +163,15 @@ class Fold:
             self._customers.timers.set(due, customer)
 
     def _ring_before(self, profile: Profile, event: Event) -> None:
-        """Fires what was due before an event. Silence is told by ticks alone: until the log's clock has passed a moment,
-        orders made before it may still be on their way.
+        """Fires what was due before an event. Silence is told by ticks alone: until the log's clock has passed a
+        moment, orders made before it may still be on their way.
         """
-        silence = profile.timers.get(_SILENCE, NEVER)
-        if self.last_tick < silence <= event.time:
-            del profile.timers[_SILENCE]
+        timers = profile.timers
+        held = {kind: timers[kind] for kind in _BY_TICKS if self.last_tick < timers.get(kind, 0.0) <= event.time}
+        for kind in held:
+            del timers[kind]
         self._noticing.ring(profile, event.customer, event.time, event)
-        if self.last_tick < silence <= event.time:
-            profile.timers[_SILENCE] = silence
+        timers.update(held)
 
     # -- merges -----------------------------------------------------------------------------------
 
@@ -272,9 +283,10 @@ class Fold:
 
 def _postpone(profile: Profile, asleep_since: float, gap: float) -> None:
     """Nobody could be heard while the log stood still: a silence that fell due then waits as long again."""
-    due = profile.timers.get(_SILENCE, NEVER)
-    if asleep_since < due <= asleep_since + gap:
-        profile.timers[_SILENCE] = due + gap
+    for kind in _BY_TICKS:
+        due = profile.timers.get(kind, NEVER)
+        if asleep_since < due <= asleep_since + gap:
+            profile.timers[kind] = due + gap
 
 
 def _falls_silent(profile: Profile, now: float) -> bool:

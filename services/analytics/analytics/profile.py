@@ -96,6 +96,13 @@ def peek(packed: bytes) -> tuple[float, bool]:
     return struct.unpack_from("<d", packed, 1)[0], struct.unpack_from("<d", packed, _IMPORT_AT)[0] > 0
 
 
+def open_episodes(packed: bytes) -> list[int]:
+    """The keys of the open episodes, without unpacking the rest."""
+    *_, n_timers, n_episodes = _HEAD.unpack_from(packed)
+    at = _HEAD.size + n_timers * _TIMER.size
+    return [key for key, *_ in _EPISODE.iter_unpack(packed[at : at + n_episodes * _EPISODE.size])]
+
+
 def readable(packed: bytes) -> bool:
     """Whether this code knows the form."""
     return packed[0] == _VERSION

@@ -229,10 +229,9 @@ def _nearest(
     """Each product's 48 nearest by cosine: where each begins, the others, and both counts."""
     one, other, together, after = pairs.both_ways()
     near = (together + after) / np.sqrt(np.maximum(orders[one], 1.0) * np.maximum(orders[other], 1.0))
-    order = np.lexsort((other, -near, one))
-    one = one[order]
-    starts = np.searchsorted(one, np.arange(len(orders) + 1))
-    kept = np.arange(len(one)) - starts[one] < NEIGHBOURS if len(one) else np.zeros(0, bool)
-    order, one = order[kept], one[kept]
-    starts = np.searchsorted(one, np.arange(len(orders) + 1))
+    order = np.argsort(one - near / (1.0 + near), kind="stable")  # by product, then the nearest first
+    starts = np.searchsorted(one[order], np.arange(len(orders) + 1))
+    kept = np.arange(len(order)) - starts[one[order]] < NEIGHBOURS
+    order = order[kept]
+    starts = np.searchsorted(one[order], np.arange(len(orders) + 1))
     return starts, other[order].astype(np.uint16), together[order], after[order]

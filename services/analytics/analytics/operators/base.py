@@ -132,6 +132,7 @@ class Finding:
     step: tuple[str, str]
     features: Mapping[str, Any]
     model_version: int | None = None
+    rule: str | None = None  # the standing query it is about
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import lru_cache
 from struct import Struct
 from typing import Any, ClassVar
 
@@ -40,7 +40,7 @@ class Active:
         return _plan(self.text, tuple(sorted(self.tracks.items())))
 
 
-@cache
+@lru_cache(256)
 def _plan(text: str, numbers: tuple[tuple[str, int], ...]) -> Plan | None:
     try:
         return numbered(check(text), dict(numbers))
@@ -79,8 +79,8 @@ class RulesPopulation(Section):
         if query in self.ended or any(rule.query == query for rule in self.rules.values()):
             return
         tracks = {str(text): int(n) for text, n in data["tracks"].items()}
-        words = (str(data[name]) for name in ("name", "rule", "severity", "direction"))
-        self.rules[number] = Active(number, query, *words, tracks)
+        name, text, severity, direction = (str(data[key]) for key in ("name", "rule", "severity", "direction"))
+        self.rules[number] = Active(number, query, name, text, severity, direction, tracks)
         self._arrange()
 
     def start(self, query: str, at: float, covered: float) -> Active | None:
@@ -111,7 +111,7 @@ class RulesPopulation(Section):
         for _, rule in sorted(self.rules.items()):
             if (plan := rule.plan) is not None:
                 self._arrange_rule(rule, plan)
-        for number, track in sorted(self.tracks.items()):
+        for _, track in sorted(self.tracks.items()):
             self.feeding[track.stream.thing.fact.what].append(track)
         self.covered = {number: at for number, at in self.covered.items() if number in self.tracks}
         self._packed = b""

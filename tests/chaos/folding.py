@@ -1,0 +1,115 @@
+"""What a fresh fold of a recorded log says, against what the running service has stored and told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from analytics.events import What, decode, id_text
+from analytics.fold import Fold
+from analytics.model_store import ModelStore
+from common.database import Database
+from common.topics import PARTITIONS
+
+Rows = dict[str, bytes]
+
+
+@dataclass
+class State:
+    """Everything analytics knows and has said: `steps` are the triggers' by event id, each with its body."""
+
+    profiles: Rows = field(default_factory=dict)
+    pending: Rows = field(default_factory=dict)
+    tasks: dict[int, bytes] = field(default_factory=dict)
+    steps: Rows = field(default_factory=dict)
+    decisions: set[str] = field(default_factory=set)
+
+    def differences(self, other: "State") -> Iterator[str]:
+        """In words; none when both are equal, byte for byte."""
+        for name in ("profiles", "pending", "tasks", "steps"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            keys = {key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)}
+            if keys:
+                yield f"{len(keys)} {name} of {len(mine.keys() | theirs.keys())} differ: {sorted(keys, key=str)[:3]}"
+        if self.decisions != other.decisions:
+            yield f"decisions differ: {len(self.decisions ^ other.decisions)}"
+
+
+async def records(kafka: str, topic: str) -> AsyncIterator[ConsumerRecord]:
+    """A whole topic, partition by partition, as it is now."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+        ends = await consumer.end_offsets(places)
+        for place in places:
+            consumer.assign([place])
+            await consumer.seek_to_beginning(place)
+            while await consumer.position(place) < ends[place]:
+                for record in (await consumer.getmany(place, timeout_ms=500)).get(place, ()):
+                    yield record
+    finally:
+        await consumer.stop()
+
+
+async def fresh(kafka: str, prefix: str, url: str) -> State:
+    """Folds the log from its start, in one piece, in this process."""
+    store, state, folds = ModelStore(Database(url)), State(), {p: Fold(p) for p in range(PARTITIONS)}
+    seen: dict[int, set[str]] = {partition: set() for partition in range(PARTITIONS)}
+    async for record in records(kafka, f"{prefix}.customer-facts"):
+        fold, event = folds[record.partition], decode(record)
+        if event is None or (event.customer and id_text(event.id) in seen[record.partition]):
+            continue
+        if event.customer and not fold.passes_on(event.customer):
+            seen[record.partition].add(id_text(event.id))
+        if event.what is What.MODEL_ADOPTED:
+            fold.adopt(event, await store.load(event.data["model"], int(event.data["version"])))
+        fold.apply(event)
+    for partition, fold in folds.items():
+        changes = fold.take_changes()
+        state.profiles |= changes.profiles
+        state.pending |= {customer: rows for customer, rows in changes.pending.items() if rows}
+        state.tasks[partition] = fold.state()
+        state.steps |= {said.id: said.value() for said in changes.triggers if said.key}
+    state.decisions = set(state.steps)
+    return state
+
+
+async def stored(kafka: str, prefix: str, url: str) -> State:
+    """What the service's tables hold and what it has published; a step told twice is told in the same words."""
+    state, connection = State(), await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        state.profiles = {row[0]: row[1] for row in await connection.fetch("SELECT customer, packed FROM profiles")}
+        waiting = "SELECT customer, examples FROM pending_examples WHERE examples <> ''"
+        state.pending = {row[0]: row[1] for row in await connection.fetch(waiting)}
+        state.tasks = {row[0]: row[1] for row in await connection.fetch("SELECT partition, state FROM tasks")}
+        state.decisions = {row[0] for row in await connection.fetch("SELECT id FROM decisions")}
+    finally:
+        await connection.close()
+    async for record in records(kafka, f"{prefix}.triggers"):
+        headers = dict(record.headers)
+        id_, value = headers["ce_id"].decode(), record.value or b""
+        if headers["ce_type"].startswith(b"heed.trigger."):
+            assert state.steps.setdefault(id_, value) == value, f"{id_} was told in two ways"
+    return state
+
+
+async def settled(kafka: str, prefix: str, url: str) -> None:
+    """Waits until everything on the log is folded and everything said is published."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
+    await consumer.start()
+    try:
+        places = [TopicPartition(f"{prefix}.customer-facts", partition) for partition in range(PARTITIONS)]
+        calm = 0
+        while calm < 3:
+            ends = {place.partition: offset for place, offset in (await consumer.end_offsets(places)).items()}
+            folded = dict(await connection.fetch("SELECT partition, next_offset FROM tasks"))
+            waiting = await connection.fetchval("SELECT count(*) FROM outbox")
+            calm = calm + 1 if folded == ends and not waiting else 0
+            await asyncio.sleep(0.5)  # what is under way between the topics is seen by none of them
+    finally:
+        await consumer.stop()
+        await connection.close()

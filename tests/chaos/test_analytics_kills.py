@@ -1,0 +1,180 @@
+"""Analytics is killed, frozen and joined by others while it folds; afterwards a fresh fold of the log finds the same.
+
+The short form dies once at every named point of a checkpoint; `make chaos` also freezes and rebalances under more load,
+`make chaos-long` kills two hundred times at random.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from analytics.events import TYPES, Event, What, emission
+from analytics.orders import DAY
+from common.bus import KafkaPublisher, Message
+from common.migrate import upgrade
+from common.outbox import message_of
+from common.tokens import generate_keys
+from common.topics import PARTITIONS
+from heed.platform.ports import free_ports
+from tests.analytics.stories import START
+from tests.analytics.test_fold import story
+from tests.chaos.doomed import POINTS
+from tests.chaos.folding import fresh, settled, stored
+
+FORM = os.environ.get("HEED_CHAOS", "")
+SHOPS, ROUNDS = {"full": (40, 3), "long": (60, 1)}.get(FORM, (6, 1))
+PATIENCE_SECONDS = 120.0
+
+
+class Workers:
+    """Analytics processes of one group, on one database."""
+
+    def __init__(self, kafka: str, prefix: str, url: str, logs: Path) -> None:
+        self._environ = {
+            **os.environ,
+            "ANALYTICS_DATABASE_URL": url,
+            "KAFKA_BOOTSTRAP_SERVERS": kafka,
+            "HEED_TOPIC_PREFIX": prefix,
+            "HEED_TOKEN_PUBLIC_KEY": generate_keys()[1],
+            "ANALYTICS_PUBLISH_EXAMPLES": "300",
+        }
+        self._logs = logs
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, instance: str, *doom: str) -> subprocess.Popen[bytes]:
+        environ = {**self._environ, "HEED_INSTANCE": instance, "ANALYTICS_PORT": str(free_ports(1)[0])}
+        with (self._logs / f"{instance}.log").open("ab") as log:
+            command = [sys.executable, "-m", "tests.chaos.doomed", *doom]
+            process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+        self.running[instance] = process
+        return process
+
+    def stop(self) -> None:
+        for process in self.running.values():
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def workers(kafka: str, topic_prefix: str, database_url: str, tmp_path: Path) -> Iterator[Workers]:
+    upgrade("analytics", database_url)
+    workers = Workers(kafka, topic_prefix, database_url, tmp_path)
+    yield workers
+    workers.stop()
+
+
+def load(shops: int) -> list[Event]:
+    """Customers of several shops, some of whom turn out to be another one, in the order of a log."""
+    events = []
+    for seed in range(shops):
+        for event in story(seed):
+            if event.customer:
+                event.customer = f"{event.customer}_{seed}"
+                events.append(event)
+        at = START + 100 * DAY
+        data = {"surviving": f"c_1_{seed}", "losing": f"c_0_{seed}", "reason": "same card"}
+        events.append(Event(What.CONTACT_MERGED, f"merge-{seed}", f"c_0_{seed}", at, at, data=data))
+    events += [event for event in story(0) if event.what is What.TICK]
+    return sorted(events, key=lambda event: event.time)
+
+
+async def publish(kafka: str, prefix: str, events: list[Event], pace: float = 0.0) -> None:
+    publisher, batch = KafkaPublisher(kafka), list[Message]()
+    for n, event in enumerate(events):
+        data = dict(event.data)
+        if event.what is What.ORDER:
+            data |= {"total": f"{event.amount / 10_000:.4f}", "currency": event.currency}
+        fact = emission(TYPES[event.what], event.customer, data, event, event.time, event.id)
+        places = [None] if event.customer else range(PARTITIONS)
+        batch += [message_of(f"{prefix}.customer-facts", fact, place) for place in places]
+        if n % 50 == 0 and event.customer:
+            batch.append(batch[-1])  # some come twice
+        if len(batch) > 500:
+            await publisher.publish(batch)
+            batch.clear()
+            await asyncio.sleep(pace)
+    await publisher.publish(batch)
+    await publisher.stop()
+
+
+async def compared(kafka: str, prefix: str, url: str) -> list[str]:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await settled(kafka, prefix, url)
+    told, expected = await stored(kafka, prefix, url), await fresh(kafka, prefix, url)
+    assert expected.steps, "the load has to lead to something"
+    assert any(packed[0] == 0 for packed in told.profiles.values()), "somebody has to have been merged"
+    return list(expected.differences(told))
+
+
+@pytest.mark.timeout(600)
+async def test_dying_at_every_point_of_a_checkpoint_changes_nothing(
+    workers: Workers, kafka: str, topic_prefix: str, database_url: str
+) -> None:
+    events, deaths = load(SHOPS), len(POINTS) * ROUNDS
+    share = len(events) // (deaths + 1)
+    for n, point in enumerate(list(POINTS) * ROUNDS):
+        await publish(kafka, topic_prefix, events[n * share : (n + 1) * share])
+        doomed = workers.start("one", point, "1")
+        assert await asyncio.to_thread(doomed.wait, PATIENCE_SECONDS) == -signal.SIGKILL, point
+    await publish(kafka, topic_prefix, events[deaths * share :])
+    workers.start("one")
+
+    assert await compared(kafka, topic_prefix, database_url) == []
+
+
+@pytest.mark.skipif(not FORM, reason="make chaos")
+@pytest.mark.timeout(900)
+async def test_frozen_workers_and_rebalances_change_nothing(
+    workers: Workers, kafka: str, topic_prefix: str, database_url: str
+) -> None:
+    feeding = asyncio.create_task(publish(kafka, topic_prefix, load(SHOPS), pace=0.5))
+    for name in ("one", "two"):
+        workers.start(name)
+    await asyncio.sleep(8)
+    frozen = workers.running["one"]
+    frozen.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(30)  # far more than a session: the other one has taken over
+    frozen.send_signal(signal.SIGCONT)
+    await asyncio.to_thread(_awake, frozen)
+    workers.start("three")
+    await asyncio.sleep(6)
+    workers.running["two"].terminate()
+    await feeding
+    if frozen.poll() is not None:
+        workers.start("one")
+
+    assert await compared(kafka, topic_prefix, database_url) == []
+
+
+@pytest.mark.skipif(FORM != "long", reason="make chaos-long")
+@pytest.mark.timeout(3600)
+async def test_two_hundred_kills_at_random_change_nothing(
+    workers: Workers, kafka: str, topic_prefix: str, database_url: str
+) -> None:
+    r, events = random.Random(3), load(SHOPS)
+    feeding = asyncio.create_task(publish(kafka, topic_prefix, events, pace=2.0))
+    for _ in range(200):
+        process = workers.start(r.choice(("one", "two")))
+        await asyncio.sleep(r.uniform(1.5, 6.0))
+        process.kill()
+        await asyncio.to_thread(process.wait)
+    await feeding
+    workers.start("one")
+
+    assert await compared(kafka, topic_prefix, database_url) == []
+
+
+def _awake(process: subprocess.Popen[bytes]) -> None:
+    """Gives a woken worker time to find out: it ends at the fence, or joins again with nothing lost."""
+    until = time.monotonic() + 10
+    while process.poll() is None and time.monotonic() < until:
+        time.sleep(0.2)
