@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from benchmarks import capture, contacts, engines, latency, report, startup
+from benchmarks import capture, contacts, engines, growth, latency, report, startup
 from benchmarks.rows import Row
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "capture": capture.run,
     "contacts": contacts.run,
     "engines": engines.run,
+    "growth": growth.run,
     "latency": latency.run,
     "startup": startup.run,
 }

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from heed.client import ApiError
-from heed.commands import backup, imports, keys, run, tokens, users
+from heed.commands import backup, imports, keys, replay, run, tokens, users
 from heed.platform.errors import PlatformError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.command("status")(run.status)
 app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(imports.app, name="import")
+app.add_typer(replay.app, name="replay")
 app.command("token")(tokens.token)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

@@ -20,7 +20,7 @@ from analytics.queries.history import Histories
 from analytics.queries.remembered import Remembered
 from analytics.queries.vocabulary import STATES
 from common.envelope import Envelope
-from tests.analytics.stories import START, fold_all, hash_of, order, reloaded, solved, tick, ticket, ticks, visit
+from tests.analytics.stories import START, fold_all, hash_of, order, reloaded, solved, tick, ticket, ticks
 
 THE_RULE = "sum(order.total) over 7d > 3 * mean over 90d and tickets.open > 0"
 
@@ -59,6 +59,11 @@ def running(*rules: str, at: float = START) -> Fold:
 
 def lead(customer: str, at: float) -> Event:
     return Event(What.LEAD, str(UUID(int=hash_of(customer, "lead", at))), customer, at, at)
+
+
+def visit(customer: str, at: float) -> Event:
+    id_ = str(UUID(int=hash_of(customer, "visit", at)))
+    return Event(What.TOUCHPOINT, id_, customer, at, at, data={"kind": "page"})
 
 
 def rules_said(said: list[Envelope]) -> list[tuple[str, str]]:
@@ -246,7 +251,7 @@ def test_what_was_before_the_rule_counts_once_it_is_primed() -> None:
     fold_all(fold, before)
     fold.apply(activated("count(order) over 7d >= 3", at=START + 2 * DAY))
     fold_all(fold, [order("c_b", START + 2 * DAY)])
-    histories = Histories.unpack(Histories(START, known).pack())
+    histories = Histories.unpack(Histories(START - 5 * DAY, known).pack())
     for _ in range(2):  # the bus may say it twice
         fold.prime(primed(at=START + 2 * DAY), histories)
     assert rules_said(fold_all(fold, [order("c_a", START + 3 * DAY)])) == [("q1", "raised")]

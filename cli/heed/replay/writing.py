@@ -1,8 +1,7 @@
-"""The tables of a replay as Parquet files: the same answers always give the same bytes."""
+"""The answers of a replay as Parquet files: the same answers always give the same bytes."""
 
 import csv
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +13,8 @@ import pyarrow.parquet
 from common.envelope import Envelope
 from heed.replay.driver import Noticed
 from heed.replay.reading import Log, Refused
-from heed.replay.rows import DAY, SECOND
+from heed.replay.rows import SECOND
+from heed.replay.values import Ints
 
 _MOMENT = pa.timestamp("us", "UTC")
 _READING = pa.struct([("value", pa.float64()), ("unit", pa.string()), ("text", pa.string())])
@@ -63,7 +63,7 @@ SCORES_FILE, EVENTS_FILE, DECISIONS_FILE, REFUSED_FILE = (
     "refused.csv",
 )
 _GROUP_ROWS = 131_072
-_NOT_ENOUGH = "not enough"
+NOT_ENOUGH = "not enough"
 
 
 class Table:
@@ -71,23 +71,15 @@ class Table:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._schema = schema
-        # All that could differ from one version of the library to the next is said here.
-        self._writer = pa.parquet.ParquetWriter(
-            path, schema, compression="zstd", compression_level=3, version="2.6", data_page_version="1.0"
-        )
+        self._writer = pa.parquet.ParquetWriter(path, schema, compression="zstd", compression_level=3)
         self._columns: dict[str, list[Any]] = {name: [] for name in schema.names}
 
     def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
-        """Rows as columns by name."""
+        """Rows, as columns by name."""
         for name, values in columns.items():
             self._columns[name].extend(values)
         if len(self._columns[self._schema.names[0]]) >= _GROUP_ROWS:
             self._flush()
-
-    def add_batch(self, batch: pa.RecordBatch) -> None:
-        """Rows that are a batch already."""
-        self._flush()
-        self._writer.write_batch(batch, row_group_size=_GROUP_ROWS)
 
     def close(self) -> None:
         self._flush()
@@ -97,3 +89,105 @@ class Table:
         if self._columns[self._schema.names[0]]:
             self._writer.write_table(pa.table(self._columns, self._schema), row_group_size=_GROUP_ROWS)
             self._columns = {name: [] for name in self._schema.names}
+
+
+class Tables:
+    """All tables of a replay, in `directory`; what was there before is replaced. Use it as a context manager."""
+
+    def __init__(self, directory: Path, log: Log) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory, self._log = directory, log
+        self._scores = Table(directory / SCORES_FILE, SCORES)
+        self._decisions = Table(directory / DECISIONS_FILE, DECISIONS)
+        self._deviation = np.zeros(len(log))
+        self._kind = np.full(len(log), -1, dtype=np.int16)
+        self._flagged = np.zeros(len(log), dtype=np.bool_)
+        self._kinds: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._scores.close()
+        self._decisions.close()
+        if kind is None:
+            self._write_events()
+            write_refused(self._directory / REFUSED_FILE, self._log.refused)
+
+    def noticed(self, event: int, said: Noticed) -> None:
+        """The score of an event; one that nobody said anything of has deviation 0 and no kind."""
+        self._deviation[event] = said.score
+        self._kind[event] = self._kinds.setdefault(said.kind, len(self._kinds))
+        self._flagged[event] = said.flagged
+
+    def scored(self, as_of: float, seen: Ints, scores: Mapping[int, Mapping[str, Any]]) -> None:
+        """One row for each customer of `seen`, with what is known."""
+        rows = [scores.get(place, {}) for place in seen.tolist()]
+        moment = round(as_of * SECOND)
+        self._scores.add(
+            {
+                "customer": [self._log.customers[place] for place in seen.tolist()],
+                "as_of": [moment] * len(rows),
+                "churn_risk": [row.get("churn_risk") for row in rows],
+                "evidence": [row.get("evidence", NOT_ENOUGH) for row in rows],
+                "expected_next_at": [_microseconds(row.get("expected_next_at")) for row in rows],
+                "expected_value": [row.get("expected_value") for row in rows],
+                "segment": [row.get("segment") for row in rows],
+            }
+        )
+
+    def decided(self, action: str, step: Envelope, events: Sequence[int]) -> None:
+        """One step of a trigger."""
+        data = step.data
+        why = [{"code": action, "text": data["sentence"], "weight": None}]
+        self._decisions.add(
+            {
+                "trigger": [data["trigger"]],
+                "action": [action],
+                "kind": [data["kind"]],
+                "customer": [data["customer"]],
+                "time": [step.time],
+                "expected": [data.get("expected")],
+                "observed": [data.get("observed")],
+                "score": [data["score"]],
+                "reasons": [data.get("reasons", why)],
+                "event_ids": [[self._log.ids[event].as_py() for event in events]],
+                "model_version": [data.get("model_version")],
+            }
+        )
+
+    def _write_events(self) -> None:
+        log = self._log
+        kinds = pa.array([*self._kinds, None], pa.string())
+        table = pa.table(
+            {
+                "id": log.ids,
+                "customer": pa.array(log.customers, pa.string()).take(pa.array(log.customer)),
+                "time": pa.array(log.time).cast(_MOMENT),
+                "deviation": self._deviation,
+                "kind": kinds.take(pa.array(np.where(self._kind < 0, len(self._kinds), self._kind))),
+                "flagged": self._flagged,
+            },
+            EVENTS,
+        )
+        pa.parquet.write_table(
+            table,
+            self._directory / EVENTS_FILE,
+            compression="zstd",
+            compression_level=3,
+            row_group_size=_GROUP_ROWS,
+        )
+
+
+def write_refused(path: Path, refused: Refused) -> None:
+    """The rows that were not taken, with why; only the heading where all were."""
+    with path.open("w", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["row", "reason"])
+        writer.writerows(zip(refused.rows.tolist(), refused.reasons, strict=True))
+
+
+def _microseconds(seconds: float | None) -> int | None:
+    return None if seconds is None or not np.isfinite(seconds) else round(seconds * SECOND)

@@ -1,5 +1,6 @@
 """The customers of one partition in memory: packed, unpacked only while they change."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from analytics.operators.base import Noted
 from analytics.profile import Profile, open_episodes, pack, peek, unpack
 from analytics.timers import Timers
+from analytics.visits import Sifted
 from common.envelope import Envelope
 
 _MOVED = 0  # in the place of a profile's layout version: this customer is somebody else now
@@ -35,6 +37,7 @@ class Changes:
     facts: list[Envelope] = field(default_factory=list)
     noted: list[tuple[str, Noted]] = field(default_factory=list)
     scored: list[ScoredRow] = field(default_factory=list)
+    sifted: Counter[Sifted] = field(default_factory=Counter)  # what came and taught nothing
 
 
 class Customers:

@@ -47,6 +47,7 @@ class What(IntEnum):
     QUERY_ACTIVATED = 14
     QUERY_PRIMED = 15
     QUERY_RETIRED = 16
+    VISIT = 17  # no type of the log: the touchpoint or lead that opens a visit (visits.py)
 
 
 _TYPES: dict[bytes, What] = {
@@ -133,6 +134,8 @@ def _event(what: What, key: bytes, headers: Mapping[str, bytes], value: bytes) -
         correlation=headers.get("ce_correlationid", b"").decode(),
     )
     data = orjson.loads(value)
+    if not isinstance(data, dict):
+        raise TypeError("the data of a fact is an object")
     if what in _WITH_MONEY:
         event.amount, event.currency = ten_thousandths(data["total"]), _currency(data["currency"])
     event.data = data

@@ -10,6 +10,7 @@ FRESHNESS = Histogram(
 EVENTS = Counter("heed_analytics_events_total", "Records of the log", ["outcome"])
 CHECKPOINT = Histogram("heed_analytics_checkpoint_duration_seconds", "Time of one checkpoint's transaction")
 TRIGGERS = Counter("heed_analytics_triggers_total", "Steps of triggers", ["kind", "action"])
+FILTERED = Counter("heed_analytics_filtered_total", "Facts that teach nothing, by what they were taken for", ["reason"])
 LATE = Counter("heed_analytics_late_events_total", "Events older than the customer's last one")
 WIDESPREAD = Counter("heed_analytics_widespread_silence_total", "Times so many fell silent that nobody was alerted")
 TIME_LAG = Gauge("heed_analytics_event_time_lag_seconds", "How far the log's own clock is behind the machine's")

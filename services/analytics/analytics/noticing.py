@@ -11,6 +11,7 @@ from analytics.operators import OPERATORS
 from analytics.operators.base import Clear, Example, Noted, Operator, Outcome, Raise, Said, Scored, World
 from analytics.orders import Orders
 from analytics.profile import WEEKLY, Profile
+from analytics.visits import WEB_FACTS, Sifted, sift
 
 _RANG_AT_MOST = 400  # timers of one customer before one event: far more than half a year of weeks
 _SCORED_FROM = frozenset({What.ORDER, What.LEAD})
@@ -36,6 +37,19 @@ class Noticing:
 
     def learn(self, profile: Profile, event: Event) -> None:
         """One fact about a customer."""
+        what, sifted = event.what, sift(profile, event)
+        self._keep(profile, event, sifted)
+        if not sifted.teaches:
+            self.changes.sifted[sifted] += 1
+            return
+        if sifted is Sifted.OPENS:
+            self._teach(What.VISIT, profile, event)
+        self._teach(what, profile, event)
+        if what in _SCORED_FROM and WEEKLY not in profile.timers:
+            profile.timers[WEEKLY] = self._world.plan.first_scoring(event.customer, event.time)
+
+    def _keep(self, profile: Profile, event: Event, sifted: Sifted) -> None:
+        """What all operators may ask about: money counts even if it comes twice, the web by its visits."""
         what = event.what
         if what is What.ORDER:
             orders = profile.of(Orders)
@@ -43,15 +57,15 @@ class Noticing:
             orders.source = source_number(event.data.get("source", ""))
             if not event.backfill:
                 self._world.of(Flows).note(orders.source, event.received)
-        else:
+        elif what not in WEB_FACTS or sifted is Sifted.OPENS:
             if what is What.RETURN:
                 profile.of(Orders).note_return(event)
             profile.of(Activity).note(event)
+
+    def _teach(self, what: What, profile: Profile, event: Event) -> None:
         for learn in _LEARNING[what]:
             if outcomes := learn(profile, event, self._world):
                 self._take(outcomes, profile, event.customer, event.time, event, bool(event.backfill))
-        if what in _SCORED_FROM and WEEKLY not in profile.timers:
-            profile.timers[WEEKLY] = self._world.plan.first_scoring(event.customer, event.time)
 
     def ring(self, profile: Profile, customer: str, until: float, cause: Event, *, hushed: bool = False) -> None:
         """Fires this customer's timers due by `until`, earliest first. `hushed` ones open episodes in silence."""

@@ -6,11 +6,16 @@ from typing import Protocol
 
 import asyncpg
 
+from analytics import metrics
 from analytics.checkpoint import Checkpoint, Step
 from analytics.customers import Changes
 from analytics.events import Event, What, id_text
 from analytics.fold import Fold
+from analytics.visits import Sifted
 from common.database import Database
+
+# Counters that begin at nothing, so that the first of a kind shows as an increase.
+_FILTERED = {sifted: metrics.FILTERED.labels(sifted.name.lower()) for sifted in Sifted if not sifted.teaches}
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ class Task:
         into.emitted.extend((topics.triggers, envelope) for envelope in changes.triggers)
         into.emitted.extend((topics.examples, envelope) for envelope in changes.examples)
         into.emitted.extend((topics.facts, envelope) for envelope in changes.facts)
+        for sifted, count in changes.sifted.items():
+            _FILTERED[sifted].inc(count)
         self.written, self.seen = self.folded, {}
 
 

@@ -27,7 +27,7 @@ VIEWS_AT_ONCE = 60.0  # beyond that pace: whoever opens many tabs stays far belo
 _ABOUT = frozenset({"identify", "group", "alias"})  # said about a customer, who need not be there
 _VIEWS = frozenset({"page", "screen"})
 _KNOWN_AGENTS = 4_096
-_WEB = frozenset({What.TOUCHPOINT, What.LEAD})
+WEB_FACTS = frozenset({What.TOUCHPOINT, What.LEAD})
 
 
 class Sifted(IntEnum):
@@ -77,14 +77,11 @@ class Visits(Section):
         if opens:
             self.count += 1
             self.ahead, self.too_fast = 0.0, 0
-        if kind in _VIEWS:
-            self.ahead = max(0.0, self.ahead - max(0.0, at - self.last_at) * VIEWS_PER_SECOND) + 1.0
-            if self.ahead > VIEWS_AT_ONCE:
-                self.too_fast = 1
-            self.last_at = max(self.last_at, at)
-        elif at > self.last_at:
-            self.ahead = max(0.0, self.ahead - (at - self.last_at) * VIEWS_PER_SECOND)
-            self.last_at = at
+        leaked = max(0.0, at - self.last_at) * VIEWS_PER_SECOND
+        self.ahead = max(0.0, self.ahead - leaked) + (kind in _VIEWS)
+        self.last_at = max(self.last_at, at)
+        if self.ahead > VIEWS_AT_ONCE:
+            self.too_fast = 1
         if self.too_fast and event.what is What.TOUCHPOINT:
             return Sifted.PACE
         return Sifted.OPENS if opens else Sifted.WITHIN
@@ -135,7 +132,7 @@ def sift(profile: Profile, event: Event) -> Sifted:
     """What a fact is to be taken for. Everything but web facts and orders passes."""
     if event.what is What.ORDER:
         return profile.of(LastBasket).take(event)
-    if event.what not in _WEB:
+    if event.what not in WEB_FACTS:
         return Sifted.ABOUT
     if is_robot(event.data.get("user_agent")):
         return Sifted.ROBOT
@@ -153,8 +150,10 @@ def _named(user_agent: str) -> bool:
 
 
 def _checksum(what: What, data: Mapping[str, Any]) -> int:
-    """Of a web fact's content; two with different properties are two."""
-    content = (what, data.get("kind"), data.get("name"), data.get("page_url"), data.get("form"), data.get("properties"))
+    """Of a web fact's content. The same page is the same whatever a tracker says of it; other facts are not."""
+    kind = data.get("kind")
+    more = None if kind in _VIEWS else data.get("properties")
+    content = (what, kind, data.get("name"), data.get("page_url"), data.get("form"), more)
     try:
         return crc32(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
     except TypeError:

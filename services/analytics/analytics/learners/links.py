@@ -20,6 +20,7 @@ _GATHERED = 65_536  # pairs counted at once
 _GATHERED_SECONDS = DAY
 _AHEAD_SECONDS = 30 * DAY  # time goes on by no more than this with one basket
 _RATE = 0.05
+_NEVER, _LEAST_BASKETS, _MOST_BASKETS = 2**31, 50, 20_000
 _NO_PAIRS = np.empty(0, np.uint32)
 _CORNERS: dict[int, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
 
@@ -41,7 +42,7 @@ class LinksLearner:
         self.judged = self.hits = self.popular_hits = 0
         self.now = self.counted_at = 0.0
         self.offers: Offers | None = None
-        self.published_at = 0
+        self.published_at, self.made_at = 0, 0.0
         self._forget()
 
     def _forget(self) -> None:
@@ -55,8 +56,8 @@ class LinksLearner:
 
     @property
     def publish_every(self) -> int:
-        """A twentieth more baskets make another version, so that a large shop does not publish all the time."""
-        return min(20_000, max(100, self.examples // 20))
+        """One while the version just made is not published, then more than there will be."""
+        return 1 if self.published_at == self.examples else _NEVER
 
     def take(self, example: Mapping[str, Any]) -> None:
         for at, size, skus, names, fresh, seen, older in example["baskets"]:
@@ -65,8 +66,10 @@ class LinksLearner:
                 self._judge([skus[i] for i in fresh], seen, int(older, 16))
             self._gather(at, int(size), skus, names, fresh, seen)
             self.examples += 1
-        if self.examples - self.published_at >= self.publish_every:
-            self.published_at, self.offers = self.examples, self.snapshot()
+        grown = self.examples - self.published_at
+        if grown >= _MOST_BASKETS or (grown and self.now - self.made_at >= DAY and self.examples >= _LEAST_BASKETS):
+            self._count()
+            self.published_at, self.made_at, self.offers = self.examples, self.now, self._make()
 
     def _tell(self, at: float) -> None:
         """Time goes on; what was gathered for a day is counted."""
@@ -163,10 +166,15 @@ class LinksLearner:
         }
 
     def snapshot(self) -> Offers:
+        if self.offers is not None and self.published_at == self.examples:
+            return self.offers
         latest = copy.copy(self)
         latest.catalogue, latest.pairs = copy.deepcopy(self.catalogue), copy.deepcopy(self.pairs)
         latest._count()
-        return Offers(latest.catalogue, latest.pairs, latest.baskets, latest.now, latest.weights.tolist())
+        return latest._make()
+
+    def _make(self) -> Offers:
+        return Offers(self.catalogue, self.pairs, self.baskets, self.now, self.weights.tolist())
 
 
 def _pairs_of(numbers: list[int]) -> NDArray[np.uint32]:

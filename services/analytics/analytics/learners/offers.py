@@ -17,12 +17,13 @@ from analytics.learners.pairs import Pairs
 from analytics.operators.links import Bought, code_of
 from analytics.orders import DAY
 
-NEIGHBOURS = 48
+PUBLISHED = 131_072  # pairs of a version
 POPULAR = 40
 SIMILAR = 10
 RANKED = 100
 FEATURES = ("popular_now", "bought_often", "cosine_sum", "cosine_most", "similar_name", "age")
 FIRST_WEIGHTS = (0.45, -0.1, 0.95, 0.4, 0.2, -0.4)
+_DERIVED = frozenset({"by_code", "starts", "others", "together", "after", "cosine"})
 _ADDED = (0.1, 0.5, 0.02, 0.01, 0.05, 1.0)
 
 Floats = NDArray[np.float64]
@@ -74,21 +75,29 @@ class Offers:
         self.age = np.log(np.maximum(0.0, now - catalogue.first_at[:size]) / DAY + _ADDED[5]).astype(np.float32)
         self.words = catalogue.words[:size].copy()
         self.word_weights = _word_weights(self.words)
-        self.starts, self.others, self.together, self.after = _nearest(pairs, self.orders)
-        self._by_code = dict(catalogue.by_code)
+        self.pairs = pairs.strongest(PUBLISHED)
+        self._index()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_by_code"}
+        return {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._by_code = {}
+        self._index()
+
+    def _index(self) -> None:
+        """What follows from the rest: products by code, and the pairs from either side."""
+        self.by_code: dict[int, int] = {}
         for number, sku in enumerate(self.skus):
-            self._by_code.setdefault(code_of(sku), number)
+            self.by_code.setdefault(code_of(sku), number)
+        size, norm = len(self.skus), np.sqrt(np.maximum(self.orders, 1.0))
+        self.starts, self.others, self.together, self.after = self.pairs.by_item(size)
+        ones = np.repeat(np.arange(size), np.diff(self.starts))
+        self.cosine = (self.together + self.after) / (norm[ones] * norm[self.others])
 
     def number(self, sku: str) -> int | None:
         """A product by its SKU; None where it is not known."""
-        found = self._by_code.get(code_of(sku))
+        found = self.by_code.get(code_of(sku))
         return found if found is not None and self.skus[found] == sku else None
 
     def bought_with(self, number: int, least: float = 2.5) -> list[Neighbour]:
@@ -120,7 +129,7 @@ class Offers:
 
     def known(self, codes: Sequence[int]) -> Places:
         """The numbers of those products that are known."""
-        numbers = (self._by_code.get(code) for code in codes)
+        numbers = (self.by_code.get(code) for code in codes)
         return np.array([n for n in numbers if n is not None], np.intp)
 
     def candidates(self, recent: Places) -> tuple[Places, Floats]:
@@ -129,9 +138,7 @@ class Offers:
         total, most, names = np.zeros(size), np.zeros(size), np.zeros(size)
         for number in recent:
             rows = slice(self.starts[number], self.starts[number + 1])
-            others = self.others[rows]
-            shared = np.maximum(self.orders[number], 1.0) * np.maximum(self.orders[others], 1.0)
-            cosine = (self.together[rows] + self.after[rows]) / np.sqrt(shared)
+            others, cosine = self.others[rows], self.cosine[rows]
             total[others] += cosine
             most[others] = np.maximum(most[others], cosine)
         chosen = total > 0
@@ -222,16 +229,3 @@ def _word_weights(words: NDArray[np.uint16]) -> NDArray[np.float32]:
     found: NDArray[np.float32] = (weights / np.maximum(length, 1e-9)).astype(np.float32)
     return found
 
-
-def _nearest(
-    pairs: Pairs, orders: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.float32], NDArray[np.float32]]:
-    """Each product's 48 nearest by cosine: where each begins, the others, and both counts."""
-    one, other, together, after = pairs.both_ways()
-    near = (together + after) / np.sqrt(np.maximum(orders[one], 1.0) * np.maximum(orders[other], 1.0))
-    order = np.argsort(one - near / (1.0 + near), kind="stable")  # by product, then the nearest first
-    starts = np.searchsorted(one[order], np.arange(len(orders) + 1))
-    kept = np.arange(len(order)) - starts[one[order]] < NEIGHBOURS
-    order = order[kept]
-    starts = np.searchsorted(one[order], np.arange(len(orders) + 1))
-    return starts, other[order].astype(np.uint16), together[order], after[order]

@@ -79,9 +79,23 @@ class Pairs:
         self._keep(kept)
         self.keys = keys_of(one[kept].astype(np.uint32), other[kept].astype(np.uint32))
 
-    def both_ways(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Counts, Counts]:
-        """Every pair from either side: item, other item, together, after."""
-        one = (self.keys >> np.uint32(_SHIFT)).astype(np.intp)
-        other = (self.keys & np.uint32(MOST_ITEMS - 1)).astype(np.intp)
-        twice = [np.concatenate((counts, counts)) for counts in (self.together, self.after)]
-        return np.concatenate((one, other)), np.concatenate((other, one)), twice[0], twice[1]
+    def strongest(self, most: int) -> "Pairs":
+        """A copy of the pairs counted most, in half precision."""
+        found, total = Pairs(most), self.together + self.after
+        kept = np.ones(len(total), bool)
+        if len(total) > most:
+            kept = total > np.partition(total, len(total) - most)[len(total) - most]
+        found.keys, found.error = self.keys[kept], self.error
+        found.together, found.after = (
+            counts[kept].astype(np.float16).astype(np.float32) for counts in (self.together, self.after)
+        )
+        return found
+
+    def by_item(self, items: int) -> tuple[NDArray[np.int64], NDArray[np.uint16], Counts, Counts]:
+        """Every pair from either side: where each item's begin, the other items, together, after."""
+        one = (self.keys >> np.uint32(_SHIFT)).astype(np.uint16)
+        other = (self.keys & np.uint32(MOST_ITEMS - 1)).astype(np.uint16)
+        items_of, others = np.concatenate((one, other)), np.concatenate((other, one))
+        order = np.argsort(items_of, kind="stable")
+        starts = np.concatenate(([0], np.cumsum(np.bincount(items_of, minlength=items))))
+        return starts, others[order], np.tile(self.together, 2)[order], np.tile(self.after, 2)[order]

@@ -106,12 +106,10 @@ class LinksPopulation(Section):
         return cls(*orjson.loads(packed))
 
     def judges(self, lines: int) -> bool:
-        """Whether the next offers are held against this basket: one basket in every 512 lines is."""
-        self.unjudged += lines
-        if self.unjudged < JUDGED_EVERY:
-            return False
-        self.unjudged = 0
-        return True
+        """Whether offers are held against this basket: the first one after 512 lines is, whatever its size."""
+        judged = self.unjudged >= JUDGED_EVERY
+        self.unjudged = lines if judged else self.unjudged + lines
+        return judged
 
     def take(self, now: float) -> Sequence[Outcome]:
         """The batch as an example."""

@@ -58,8 +58,12 @@ class StandingQuery(Operator):
         book = world.of(RulesPopulation)
         if not book.rules:
             return _forgotten(profile)
-        remembered, now = remember(profile, event, book), event.time
-        return _look(profile, remembered, book, book.looking[event.what], now, world, bool(event.backfill))
+        remembered = profile.of(Remembered)
+        known = remembered.since
+        remember(profile, remembered, event, book)
+        # Of somebody who was not heard of before, nothing has been looked at.
+        rules = book.looking[event.what] if remembered.since == known else book.running
+        return _look(profile, remembered, book, rules, event.time, world, bool(event.backfill))
 
     def ring(self, profile: Profile, due: float, world: World) -> Sequence[Outcome]:
         book = world.of(RulesPopulation)
@@ -88,14 +92,12 @@ class StandingQuery(Operator):
         return SCORES[features["severity"]] if holds else 0.0
 
 
-def remember(profile: Profile, event: Event, book: RulesPopulation) -> Remembered:
+def remember(profile: Profile, remembered: Remembered, event: Event, book: RulesPopulation) -> None:
     """Adds a fact to the memories of its tracks."""
-    remembered = profile.of(Remembered)
     memory = remembered.open(book.tracks)
     remembered.since = min(remembered.since, event.time, _heard_of(profile))
     for track in book.feeding[event.what]:
         track.add(memory, event)
-    return remembered
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from struct import Struct
 from typing import Any, ClassVar
 
@@ -34,16 +33,14 @@ class Active:
     tracks: Mapping[str, int]
     started: float = 0.0
 
-    @property
-    def plan(self) -> Plan | None:
-        """None for a rule that this version does not understand."""
-        return _plan(self.text, tuple(sorted(self.tracks.items())))
+    def __post_init__(self) -> None:
+        self.plan = _plan(self.text, self.tracks)
 
 
-@lru_cache(256)
-def _plan(text: str, numbers: tuple[tuple[str, int], ...]) -> Plan | None:
+def _plan(text: str, numbers: Mapping[str, int]) -> Plan | None:
+    """None for a rule that this version does not understand."""
     try:
-        return numbered(check(text), dict(numbers))
+        return numbered(check(text), numbers)
     except (RuleError, KeyError):
         return None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from analytics.events import Event, ten_thousandths
@@ -43,7 +44,7 @@ class Stream:
         text = thing_text(syntax.Thing(name, tuple(filters)))
         return cls(thing, where, f"{text} in {currency}" if currency else text, currency)
 
-    @property
+    @cached_property
     def is_money(self) -> bool:
         return self.thing.field is not None and self.thing.field.type is Type.MONEY
 
@@ -65,10 +66,12 @@ class Stream:
 
     def number(self, event: Event) -> int | None:
         """The field's value in ten-thousandths (0 where facts are counted); None when the fact does not pass."""
+        field = self.thing.field
+        if not self.where and not self.currency and not self.thing.fact.kinds and not (field and field.of_items):
+            return event.amount if self.is_money else 0
         lines = self.lines(event)
         if lines is None:
             return None
-        field = self.thing.field
         if field is None or field.type is Type.TEXT:
             return 0
         if field.of_items:

@@ -1,0 +1,54 @@
+"""How evidence that something is not as usual adds up, and when it is enough.
+
+Shiryaev (1963) and Roberts (1966): R ← (R · fade + time passed) · likelihood ratio, in years. While all is as usual R
+grows by the time passed at most (the ratio has mean one), so it reaches A years less than once in A customer-years,
+however often a customer is tested: the false alarms of a kind are limited per customer and year, not per event.
+"""
+
+import math
+from statistics import NormalDist
+
+DAY = 86_400.0
+YEAR_DAYS = 365.25
+ALARM_YEARS = 200.0
+FALSE_ALARMS = 0.005  # a customer and year, where an alarm is one tail probability and nothing adds up
+CAP = 20 * ALARM_YEARS  # so that what was enough for long can still come down
+_MOST_DAYS = 60.0  # a pause adds no more: it is not known to have been as usual
+_NORMAL = NormalDist()
+_ROOT_HALF = math.sqrt(0.5)
+
+
+def grown(evidence: float, days: float, fade: float, log_ratio: float) -> float:
+    """The evidence in years after `days` and one more observation of this log likelihood ratio."""
+    years = min(max(days, 0.0), _MOST_DAYS) / YEAR_DAYS
+    return min((evidence * fade + years) * math.exp(min(log_ratio, 60.0)), CAP)
+
+
+def teaching(evidence: float) -> float:
+    """The weight with which an observation teaches the usual: less, the more speaks against it being usual."""
+    return 10.0 / (10.0 + evidence)
+
+
+def certainty(evidence: float) -> float:
+    """Evidence as a score: one half at the alarm, towards 1 beyond."""
+    return evidence / (evidence + ALARM_YEARS)
+
+
+def normal_tail(z: float) -> float:
+    """P(Z > z)."""
+    return 0.5 * math.erfc(z * _ROOT_HALF)
+
+
+def normal_quantile(tail: float) -> float:
+    """The z that is exceeded with this probability."""
+    return -_NORMAL.inv_cdf(min(max(tail, 1e-300), 0.999999))
+
+
+def shrunk(own: float, weight: float, shared: float, prior: float) -> float:
+    """Empirical Bayes: what `weight` observations say, leaning on what is shared as on `prior` observations."""
+    return (own * weight + shared * prior) / (weight + prior)
+
+
+def weighted(a: float, n: float, b: float, m: float) -> float:
+    """The mean of two means, the same whichever comes first."""
+    return math.fsum((a * n, b * m)) / (n + m) if n + m else 0.0
