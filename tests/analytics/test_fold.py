@@ -250,7 +250,8 @@ def test_checkpoints_and_new_owners_change_nothing(seed: int, cuts: int, with_mo
         if r.random() < 0.02:
             changes = fold.take_changes()
             said.extend([*changes.triggers, *changes.examples])
-            fold = reloaded(fold, changes, kept)
+            new_owner = reloaded(fold, changes, kept)
+            fold = new_owner if r.random() < 0.5 else fold
     changes = fold.take_changes()
     said.extend([*changes.triggers, *changes.examples])
 

@@ -44,7 +44,7 @@ def pure_files() -> list[Path]:
     services = ROOT / "services"
     domain = [*services.glob("*/*/domain.py"), *services.glob("*/*/domain/*.py")]
     analytics = services / "analytics" / "analytics"
-    own = [analytics / f"{name}.py" for name in ("profile", "fold", "episodes", "timers")]
+    own = [analytics / f"{name}.py" for name in ("profile", "fold", "episodes", "timers", "visits")]
     return sorted([*domain, *own, *(analytics / "operators").glob("*.py")])
 
 

@@ -28,7 +28,10 @@ def imports() -> None:
 
 @app.command()
 def orders(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, TSV or separated by blanks, plain or .gz; or Parquet.")],
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="CSV, TSV or separated by blanks, plain or .gz; or Parquet."),
+    ],
     customer: Annotated[str, typer.Option(help="Column with the customer's id.")],
     time: Annotated[str, typer.Option(help="Column with the time; without an offset it is taken as UTC.")],
     order: Annotated[str, typer.Option(help="Column with the order's id; its lines become one order.")],

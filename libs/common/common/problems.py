@@ -16,7 +16,7 @@ class Problem(Exception):
         status: int,
         detail: str,
         *,
-        errors: Sequence[Mapping[str, str]] = (),
+        errors: Sequence[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
@@ -34,7 +34,7 @@ def problem_body(
     *,
     instance: str = "",
     request_id: str = "",
-    errors: Sequence[Mapping[str, str]] = (),
+    errors: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -57,7 +57,7 @@ def problem_response(
     *,
     instance: str = "",
     request_id: str = "",
-    errors: Sequence[Mapping[str, str]] = (),
+    errors: Sequence[Mapping[str, Any]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     body = problem_body(status, detail, instance=instance, request_id=request_id, errors=errors)

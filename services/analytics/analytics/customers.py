@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from analytics.operators.base import Noted
@@ -11,6 +12,7 @@ from analytics.timers import Timers
 from analytics.visits import Sifted
 from common.envelope import Envelope
 
+_HOT = 2_000  # profiles of a partition that are kept unpacked between checkpoints; about 4 KiB each
 _MOVED = 0  # in the place of a profile's layout version: this customer is somebody else now
 
 
@@ -50,6 +52,7 @@ class Customers:
         self._packed: dict[str, bytes] = {}
         self._pending: dict[str, bytes] = {}
         self._hot: dict[str, Profile] = {}
+        self._dirty: dict[str, Profile] = {}
         self._unpacked = 0  # of the hot ones those that were never packed
 
     def __len__(self) -> int:
@@ -99,6 +102,7 @@ class Customers:
             known = self.look(customer)
             self._unpacked += known is None
             profile = self._hot[customer] = known or Profile()
+        self._dirty[customer] = profile
         return profile
 
     def move(self, customer: str, to: str) -> bool:
@@ -106,17 +110,21 @@ class Customers:
         self.moved[customer] = to
         hot, packed = self._hot.pop(customer, None), self._packed.pop(customer, None)
         self._unpacked -= hot is not None and packed is None
+        self._dirty.pop(customer, None)
         self.importing.discard(customer)
         return bool(self._pending.pop(customer, b""))
 
     def collect(self, changes: Changes) -> None:
-        """Packs what changed since the last call."""
-        for customer, profile in self._hot.items():
+        """Packs what changed since the last call. Those last seen stay unpacked as well: the same come again."""
+        for customer, profile in self._dirty.items():
             self._packed[customer] = changes.profiles[customer] = pack(profile)
             if profile.pending.changed:
                 self._keep(customer, profile.pending.pack(), changes)
-        self._hot.clear()
+                profile.pending.changed = False
+        self._dirty.clear()
         self._unpacked = 0
+        for customer in list(islice(self._hot, max(0, len(self._hot) - _HOT))):
+            del self._hot[customer]
         if len(self.timers) > 4 * len(self._packed) + 1000:
             self.timers.compact({c: peek(p)[0] for c, p in self._packed.items() if c not in self.importing})
 

@@ -4,6 +4,7 @@ Nothing here reads a clock or does I/O. Time arrives as ticks, models as adoptio
 """
 
 import base64
+from collections.abc import Sequence
 from datetime import datetime
 from struct import Struct
 
@@ -17,7 +18,7 @@ from analytics.flows import Flows
 from analytics.merging import merge_into
 from analytics.noticing import Noticing
 from analytics.operators import OPERATORS
-from analytics.operators.base import Adopted, Kind, Plan, World
+from analytics.operators.base import Adopted, Kind, Operator, Plan, World
 from analytics.orders import DAY, Orders
 from analytics.profile import NEVER, Profile, pack, readable, unpack
 from analytics.queries.history import Histories
@@ -42,7 +43,12 @@ class Fold:
     """
 
     def __init__(
-        self, partition: int, state: bytes | None = None, plan: Plan | None = None, quiet_until: int = 0
+        self,
+        partition: int,
+        state: bytes | None = None,
+        plan: Plan | None = None,
+        quiet_until: int = 0,
+        operators: Sequence[Operator] = OPERATORS,
     ) -> None:
         self.partition = partition
         self.world = World(plan)
@@ -54,7 +60,8 @@ class Fold:
         if state:
             self._restore(state)
         self._customers = Customers()
-        self._noticing = Noticing(self.world)
+        self._operators = operators
+        self._noticing = Noticing(self.world, operators)
         self._noticing.quiet_until = quiet_until
 
     def _restore(self, state: bytes) -> None:
@@ -209,7 +216,7 @@ class Fold:
         for episode in merge_into(profile, lost):
             if said := episodes.end(episode, _SAME_PERSON, event, customer, event.time):
                 self._noticing.changes.triggers.append(said)
-        for operator in OPERATORS:
+        for operator in self._operators:
             operator.merged(profile, self.world)
         if profile.import_open:
             self._customers.importing.add(customer)

@@ -7,6 +7,8 @@ from analytics import metrics, repository
 from analytics.api import router
 from analytics.events import RAISED
 from analytics.model_store import ModelStore
+from analytics.priming import Primer
+from analytics.query_service import Queries
 from analytics.runtime import Runtime
 from analytics.settings import Settings
 from analytics.task import Topics
@@ -43,9 +45,27 @@ def build(settings: Settings) -> Application:
         models_topic=models,
         publish_examples=settings.publish_examples,
     )
-    app.http.include_router(router(runtime, ModelStore(app.database), clock, facts))
+    store = ModelStore(app.database)
+    primer = Primer(
+        settings.kafka_bootstrap_servers,
+        app.database,
+        clock,
+        facts_topic=facts,
+        most_records=settings.priming_records,
+    )
+    queries = Queries(
+        settings.kafka_bootstrap_servers,
+        store,
+        clock,
+        facts_topic=facts,
+        most_records=settings.dry_run_records,
+        seconds=settings.dry_run_seconds,
+        created=primer.wake,
+    )
+    app.http.include_router(router(runtime, store, queries, clock, facts))
     app.background("runtime", runtime.run)
     app.background("trainer", trainer.run)
+    app.background("primer", primer.run)
 
     async def forget_ids() -> None:
         async with app.database.transaction() as session:

@@ -62,6 +62,7 @@ class TriggerRow(Base):
     __table_args__ = (
         Index("triggers_customer", "customer"),
         Index("triggers_newest", text("opened_at DESC"), text("id DESC")),
+        Index("triggers_rule", text("(data ->> 'rule')"), postgresql_where=text("kind = 'standing_query'")),
     )
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -132,3 +133,41 @@ class TrainerRow(Base):
     next_offset: Mapped[int] = mapped_column(BigInteger)
     version: Mapped[int]
     state: Mapped[bytes | None]
+
+
+class QueryRow(Base):
+    """A standing query. It remembers from its creation on, speaks from `primed_at` on, and is kept when it was ended.
+
+    `tracks` are the numbers of what it remembers of customers, by text; `covered_from` is from when on all is known.
+    """
+
+    __tablename__ = "queries"
+    __table_args__ = (
+        Index("queries_number", "number", unique=True, postgresql_where=text("ended_at IS NULL")),
+        Index("queries_newest", text("created_at DESC"), text("id DESC")),
+    )
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    number: Mapped[int] = mapped_column(SmallInteger)
+    name: Mapped[str] = mapped_column(Text)
+    rule: Mapped[str] = mapped_column(Text)
+    severity: Mapped[str] = mapped_column(Text)
+    direction: Mapped[str] = mapped_column(Text)
+    tracks: Mapped[dict[str, Any]]
+    horizon: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(Text)
+    primed_at: Mapped[datetime | None]
+    covered_from: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None] = mapped_column(Text)
+
+
+class QueryHistoryRow(Base):
+    """What customers did before a query was activated, by partition: tasks take it in when the log tells them to."""
+
+    __tablename__ = "query_histories"
+
+    query: Mapped[str] = mapped_column(Text, primary_key=True)
+    partition: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    packed: Mapped[bytes]

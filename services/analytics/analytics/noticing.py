@@ -1,6 +1,7 @@
 """What one customer's facts and timers teach and lead to. Pure: profile in, profile changed, words out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from analytics import episodes
 from analytics.activity import Activity
@@ -17,21 +18,15 @@ _RANG_AT_MOST = 400  # timers of one customer before one event: far more than ha
 _SCORED_FROM = frozenset({What.ORDER, What.LEAD})
 
 
-def _overriding(method: str) -> list[Operator]:
-    return [o for o in OPERATORS if getattr(type(o), method) is not getattr(Operator, method)]
-
-
-_LEARNING = {what: [o.learn for o in OPERATORS if what in o.takes] for what in What}
-_COMPLETING = [o.complete for o in _overriding("complete")]
-_WEEKLY = [o.weekly for o in _overriding("weekly")]
-_RINGING = {int(o.kind): o.ring for o in _overriding("ring")}
-
-
 class Noticing:
     """The operators at work on one customer at a time; what they say goes to `changes`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, operators: Sequence[Operator] = OPERATORS) -> None:
         self._world = world
+        self._learning = {what: [o.learn for o in operators if what in o.takes] for what in What}
+        self._completing = [o.complete for o in operators if _overrides(o, "complete")]
+        self._at_scoring = [o.weekly for o in operators if _overrides(o, "weekly")]
+        self._ringing = {int(o.kind): o.ring for o in operators if _overrides(o, "ring")}
         self.changes = Changes()
         self.quiet_until = 0
 
@@ -43,7 +38,7 @@ class Noticing:
             self.changes.sifted[sifted] += 1
             return
         if sifted is Sifted.OPENS:
-            self._teach(What.VISIT, profile, event)
+            self._teach(What.VISIT, profile, replace(event, what=What.VISIT))
         self._teach(what, profile, event)
         if what in _SCORED_FROM and WEEKLY not in profile.timers:
             profile.timers[WEEKLY] = self._world.plan.first_scoring(event.customer, event.time)
@@ -63,7 +58,7 @@ class Noticing:
             profile.of(Activity).note(event)
 
     def _teach(self, what: What, profile: Profile, event: Event) -> None:
-        for learn in _LEARNING[what]:
+        for learn in self._learning[what]:
             if outcomes := learn(profile, event, self._world):
                 self._take(outcomes, profile, event.customer, event.time, event, bool(event.backfill))
 
@@ -81,13 +76,13 @@ class Noticing:
                 self._weekly(profile, customer, due, cause, history)
             else:
                 del timers[kind]
-                self._take(_RINGING[kind](profile, due, self._world), profile, customer, due, cause, history)
+                self._take(self._ringing[kind](profile, due, self._world), profile, customer, due, cause, history)
         for kind, due in timers.items():
             timers[kind] = max(due, until + self._world.plan.score_every)
 
     def complete(self, profile: Profile, customer: str, now: float, cause: Event) -> None:
         """Turns into examples what has waited for its label long enough."""
-        for complete in _COMPLETING:
+        for complete in self._completing:
             if outcomes := complete(profile, now, self._world):
                 self._take(outcomes, profile, customer, now, cause, False)
 
@@ -102,7 +97,7 @@ class Noticing:
                 del profile.timers[WEEKLY]
             return
         profile.timers[WEEKLY] = now + plan.score_every
-        for weekly in _WEEKLY:
+        for weekly in self._at_scoring:
             if outcomes := weekly(profile, now, self._world):
                 self._take(outcomes, profile, customer, now, cause, history)
 
@@ -132,6 +127,10 @@ class Noticing:
             elif isinstance(outcome, Said):
                 id_ = stable_id(outcome.type, customer, *outcome.id_parts)
                 changes.facts.append(emission(outcome.type, customer, outcome.data, cause, now, id_))
+
+
+def _overrides(operator: Operator, method: str) -> bool:
+    return getattr(type(operator), method) is not getattr(Operator, method)
 
 
 def _by_moment(timer: tuple[int, float]) -> tuple[float, int]:

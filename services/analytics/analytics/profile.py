@@ -52,7 +52,8 @@ class Profile:
 
     def of(self, cls: type[S]) -> S:
         """A section, to be read and changed; a new one where there was none."""
-        return self.sections.of(cls)
+        found: S | None = self.sections.opened.get(cls)
+        return self.sections.of(cls) if found is None else found
 
     def get(self, cls: type[S]) -> S | None:
         """A section where there is one; asking does not make it."""

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Integer, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
-from analytics.models import AdoptionRow, DecisionRow, ModelRow, ProfileRow, SeenRow, TaskRow, TriggerRow
+from analytics.models import AdoptionRow, DecisionRow, ModelRow, ProfileRow, QueryRow, SeenRow, TaskRow, TriggerRow
 from common.paging import Page, after, page
 
 KEEP_IDS = timedelta(days=7)
@@ -105,3 +105,36 @@ async def version_before(session: AsyncSession, name: str) -> int | None:
 async def forget_ids(session: AsyncSession) -> None:
     """Drops ids older than any producer repeats; those of orders stay for good."""
     await session.execute(delete(SeenRow).where(~SeenRow.forever, SeenRow.at < func.now() - KEEP_IDS))
+
+
+async def queries(session: AsyncSession, *, ended: bool, limit: int, cursor: str | None) -> Page[QueryRow]:
+    """Newest first; those that were ended only if asked for."""
+    query = select(QueryRow).order_by(QueryRow.created_at.desc(), QueryRow.id.desc())
+    query = query if ended else query.where(QueryRow.ended_at.is_(None))
+    query = after(query, cursor, QueryRow.created_at, QueryRow.id)
+    rows = (await session.execute(query.limit(limit + 1))).scalars().all()
+    return page(rows, limit, lambda row: (row.created_at, row.id))
+
+
+async def query(session: AsyncSession, id_: str, *, to_change: bool = False) -> QueryRow | None:
+    return await session.get(QueryRow, id_, with_for_update=to_change)
+
+
+async def active_queries(session: AsyncSession) -> Sequence[QueryRow]:
+    """Those that were not ended, for whoever is about to add one: the next waits until this transaction is over."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtext("heed queries"))))
+    return (await session.execute(select(QueryRow).where(QueryRow.ended_at.is_(None)))).scalars().all()
+
+
+async def last_track(session: AsyncSession) -> int:
+    """The largest number that a track ever had."""
+    number = func.jsonb_each_text(QueryRow.tracks).table_valued("key", "value").lateral()
+    return (await session.execute(select(func.max(cast(number.c.value, Integer))).select_from(QueryRow, number))).scalar() or 0
+
+
+async def triggers_of_queries(session: AsyncSession, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """How many triggers each query raised, and how many of them are open."""
+    rule = TriggerRow.data["rule"].astext
+    mine = select(rule, func.count(), func.count().filter(TriggerRow.open)).group_by(rule)
+    mine = mine.where(TriggerRow.kind == "standing_query", rule.in_(ids))
+    return {id_: (raised, still) for id_, raised, still in await session.execute(mine)}

@@ -19,6 +19,7 @@ from analytics.checkpoint import Checkpoint, FencedError, Writer
 from analytics.events import Event, What, decode, id_text
 from analytics.fold import Fold
 from analytics.model_store import ModelStore
+from analytics.query_store import QueryStore
 from analytics.seen import SeenIds
 from analytics.task import FoldFactory, Task, Topics, analytics_fold, claim
 from common.database import Database, is_transient
@@ -64,6 +65,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._linger, self._new_fold, self._decode = linger_seconds, new_fold, decoder
         self._limit = DeadLetterLimit()
         self._models, self._seen = ModelStore(database), SeenIds(database)
+        self._queries = QueryStore(database)
         self._token = ""
         self._writer: Writer | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -264,6 +266,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _fold(self, task: Task, event: Event) -> None:
         if event.what is What.MODEL_ADOPTED and isinstance(task.fold, Fold):
             await self._adopt(task, task.fold, event)
+        elif event.what is What.QUERY_PRIMED and isinstance(task.fold, Fold):
+            task.fold.prime(event, await self._queries.history(event.data["query"], task.partition))
         elif event.what is What.TICK:
             metrics.TIME_LAG.set(time.time() - event.time)
         task.apply(event)

@@ -144,3 +144,99 @@ class Partition(BaseModel):
 class RuntimeState(BaseModel):
     owner: str
     partitions: list[Partition]
+
+
+class QueryWanted(BaseModel):
+    """A rule to be saved."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    rule: Annotated[str, Field(max_length=4_000)]
+    severity: Literal["high", "medium", "low"] = "medium"
+    direction: Literal["bad", "good"] = "bad"
+
+
+class RuleText(BaseModel):
+    """A rule to be looked at."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rule: Annotated[str, Field(max_length=4_000)]
+
+
+class RuleToTry(RuleText):
+    """A rule to be tried on the last days."""
+
+    days: Annotated[int, Field(ge=1, le=400)] = 30
+
+
+class Cost(BaseModel):
+    """`bytes`: the most it takes of each customer's memory; `days`: how far it looks back; `aggregates`: how many."""
+
+    bytes: int
+    days: float
+    aggregates: int
+
+
+class RuleCheck(BaseModel):
+    """`rule`: the same in its one way of being written; `reading`: in plain words."""
+
+    ok: bool
+    rule: str | None
+    reading: str | None
+    cost: Cost | None
+    errors: list[dict[str, Any]]
+
+
+class StandingQuery(BaseModel):
+    """`status`: starting (it remembers), running (it speaks), ended. `covered_from`: windows that reach back further
+    are unknown; null: everything is known.
+    """
+
+    id: str
+    name: str
+    rule: str
+    reading: str
+    severity: str
+    direction: str
+    status: str
+    cost: Cost
+    raised: int
+    open: int
+    created_at: datetime
+    created_by: str
+    started_at: datetime | None
+    covered_from: datetime | None
+    ended_at: datetime | None
+
+
+class StandingQueries(BaseModel):
+    items: list[StandingQuery]
+    next: str | None
+
+
+class FiringShown(BaseModel):
+    customer: str
+    time: datetime
+    sentence: str
+
+
+class DryRun(BaseModel):
+    """`fired` times for `customers` customers; `items` are the latest of them. `holding`: of how many the rule is true
+    at the end. Not `complete`: `since` is later than asked for, or fewer `records` were read than there are.
+    """
+
+    rule: str
+    reading: str
+    days: int
+    since: datetime
+    until: datetime
+    complete: bool
+    fired: int
+    customers: int
+    holding: int
+    items: list[FiringShown]
+    records: int
+    of_records: int
+    text: str

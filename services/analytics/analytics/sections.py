@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import cache
 from operator import attrgetter
 from struct import Struct
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar
 
 
 class Section:
@@ -47,50 +48,49 @@ class Section:
 
 SECTIONS: dict[int, type[Section]] = {}
 _NUMBERS: dict[type[Section], Callable[[Any], tuple[Any, ...]]] = {}
-_ENTRY = Struct("<HH")
-
 S = TypeVar("S", bound=Section)
 
 
 class Sections:
     """Sections by class. Those nobody asked for stay packed."""
 
-    __slots__ = ("_open", "_packed")
+    __slots__ = ("_packed", "opened")
 
     def __init__(self, packed: dict[int, bytes] | None = None) -> None:
         self._packed = {} if packed is None else packed
-        self._open: dict[int, Section] = {}
+        self.opened: dict[type[Section], Any] = {}
 
     def of(self, cls: type[S]) -> S:
         """The section, to be read and changed; a new one where there was none."""
-        found = self._open.get(cls.NUMBER)
+        found: S | None = self.opened.get(cls)
         if found is None:
             packed = self._packed.get(cls.NUMBER)
-            found = self._open[cls.NUMBER] = cls() if packed is None else cls.unpack(packed)
-        return cast("S", found)
+            found = self.opened[cls] = cls() if packed is None else cls.unpack(packed)
+        return found
 
     def get(self, cls: type[S]) -> S | None:
         """The section where there is one; asking does not make it."""
-        return self.of(cls) if cls.NUMBER in self._open or cls.NUMBER in self._packed else None
+        return self.of(cls) if cls in self.opened or cls.NUMBER in self._packed else None
 
     def pack(self) -> bytes:
-        """All sections by number."""
-        for number, section in self._open.items():
-            self._packed[number] = section.pack()
-        parts = [bytes([len(self._packed)])]
-        for number in sorted(self._packed):
-            packed = self._packed[number]
-            parts += (_ENTRY.pack(number, len(packed)), packed)
-        return b"".join(parts)
+        """Their number, their numbers, their sizes, and the sections themselves, by number."""
+        packed = self._packed
+        for cls, section in self.opened.items():
+            packed[cls.NUMBER] = section.pack()
+        numbers = sorted(packed)
+        parts = [packed[number] for number in numbers]
+        head = _contents(len(parts)).pack(len(parts), *numbers, *map(len, parts))
+        return b"".join((head, *parts))
 
     @classmethod
     def unpack(cls, packed: bytes, at: int = 0) -> "Sections":
         """The inverse of `pack`."""
-        found, count = {}, packed[at]
-        at += 1
-        for _ in range(count):
-            number, size = _ENTRY.unpack_from(packed, at)
-            at += _ENTRY.size
+        count = packed[at]
+        contents = _contents(count)
+        head = contents.unpack_from(packed, at)
+        at += contents.size
+        found = {}
+        for number, size in zip(head[1 : count + 1], head[count + 1 :], strict=True):
             found[number] = packed[at : at + size]
             at += size
         return cls(found)
@@ -101,5 +101,10 @@ class Sections:
             self.of(type(section)).merge(section)
 
     def __iter__(self) -> Iterator[Section]:
-        for number in sorted(self._open.keys() | self._packed.keys()):
+        for number in sorted({cls.NUMBER for cls in self.opened} | self._packed.keys()):
             yield self.of(SECTIONS[number])
+
+
+@cache
+def _contents(sections: int) -> Struct:
+    return Struct(f"<B{2 * sections}H")

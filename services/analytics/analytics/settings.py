@@ -14,3 +14,6 @@ class Settings(ServiceSettings):
     publish_examples: int | None = Field(
         default=None, description="a new version of any model after this many examples; unset: each at its own pace"
     )
+    dry_run_records: int = Field(default=3_000_000, description="most records of the log a dry run reads")
+    dry_run_seconds: float = Field(default=20.0, description="longest a dry run takes")
+    priming_records: int = Field(default=30_000_000, description="most records read for what was before a rule")

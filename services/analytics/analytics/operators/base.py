@@ -98,7 +98,8 @@ class World:
 
     def of(self, cls: type[S]) -> S:
         """The partition's own section."""
-        return self.sections.of(cls)
+        found: S | None = self.sections.opened.get(cls)
+        return self.sections.of(cls) if found is None else found
 
 
 @dataclass(frozen=True)

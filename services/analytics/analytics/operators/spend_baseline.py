@@ -254,7 +254,10 @@ class SpendPopulation(Section):
             _GROUP.pack(code.encode(), segment, g.count, g.within, g.raw_within, g.mean, g.raw_mean)
             for (code, segment), g in self.groups.items()
         ]
-        shapes = [_SHAPE.pack(code.encode(), s.studied, s.log_weight, s.tail, s.raw_tail, *s.scores) for code, s in self.shapes.items()]
+        shapes = [
+            _SHAPE.pack(code.encode(), s.studied, s.log_weight, s.tail, s.raw_tail, *s.scores)
+            for code, s in self.shapes.items()
+        ]
         return b"".join((bytes([len(groups)]), *groups, *shapes))
 
     @classmethod

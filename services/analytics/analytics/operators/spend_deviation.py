@@ -1,55 +1,32 @@
-"""An order far from what this customer usually spends, or a spell of them.
+"""An order far from what this customer usually spends, or a spell of such orders.
 
-Each order is judged by two hypotheses, as a hidden Markov model with two states: usual (the customer's own
-distribution, see `spend_baseline`) and spell, in which every other order is unusual (broadly: a few times more or less
-than usual). The score of an order is the probability that it is unusual, given it and all before it; so what came just
-before counts, and fades with time and orders. An alarm is raised on the evidence of Shiryaev and Roberts for a spell.
-What is unusual does not teach. A change that lasts becomes the new usual.
+The score of an order is the probability that it is unusual, given it and all before it (`spend_odds`); the alarm is
+raised on the evidence of Shiryaev and Roberts for a spell, which limits false alarms per customer and year
+(`evidence`). What is unusual does not teach; what is doubtful teaches in part. A change that lasts becomes the new
+usual, and that is said.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from analytics.events import Event, What
-from analytics.operators import spend_words as words
-from analytics.operators.base import NOTHING, Adopted, Clear, Kind, Level, Noted, Operator, Outcome, Raise, Standing
-from analytics.operators.base import World as World
-from analytics.operators.evidence import CAP, DAY, YEAR_DAYS
-from analytics.operators.spend_baseline import MIN_ORDERS, Baseline, Group, Predicted, Shape, Spend, SpendPopulation
-from analytics.orders import SCALE, Orders
+from analytics.operators.base import NOTHING, Adopted, Clear, Kind, Noted, Operator, Outcome, Raise, Standing, World
+from analytics.operators.spend_baseline import MIN_ORDERS, Baseline, Group, Shape, SpendPopulation
+from analytics.operators.spend_baseline import Spend as Spend
+from analytics.operators.spend_odds import Judged, judge, probability, study
+from analytics.operators.spend_words import explain, group_of, standing
+from analytics.operators.spend_words import main_baseline as main_baseline
+from analytics.operators.spend_words import usual_spend as usual_spend
+from analytics.orders import DAY, SCALE, Orders
 from analytics.profile import NEVER, Profile
 
-ALARM_YEARS = 50.0  # of evidence; false alarms are several times rarer than one in so many customer-years (measured)
-_SHARE = 0.5  # of a spell's orders are unusual
-_ENTERED = 0.2 / YEAR_DAYS  # spells a day, as prior
-_ENTERED_MOST = 0.05
-_SPELL_DAYS, _SPELL_ORDERS = 14.0, 8.0  # what came before fades by the slower of the two
-_ODDS_MOST = 50.0
-_DOUBT = 0.05  # for teaching, a spell is never held less likely than this
-_FACTOR, _FACTOR_VAR = 1.3, 0.64  # logarithm of a usual factor of an unusual order, and its variance
-_FALL = 0.7  # how steeply the density of larger factors falls
-_MORE = (math.log(0.6), math.log(0.4))  # more than usual is a little likelier than less
-_HALF_NORMAL = math.sqrt(math.pi / 2)
-_RATIO_MOST = 30.0
-CHANGE_ORDERS, CHANGE_DAYS = 4, 20.0  # unusual for so many orders and so long, most of them: the new usual
-CALM_DAYS = 7.0  # since the last unusual order, with a usual one after it: over
-EPISODE_DAYS = 30.0  # or two usual gaps: over where no further order came
+ALARM_YEARS = 50.0  # of evidence; measured, false alarms are rarer by far than one in so many customer-years
+CHANGE_ORDERS, CHANGE_DAYS = 4, 20.0  # so many unusual, for so long, half of all or more: the new usual
+CALM_DAYS = 7.0  # since the last unusual order, and a usual one after it: over
+EPISODE_DAYS, EPISODE_GAPS = 30.0, 2.0  # the longer of these without any order: over
 _UNKNOWN = (Noted(Kind.SPEND_DEVIATION, 0.0, False),)
-_STUDY_ALL = 2_000  # studied orders until which each one is; then each eighth
-_LEAST = 1e-9
-
-
-class Judged(NamedTuple):
-    """An order by what was known before: the unusual's probability before it, the log likelihood ratio against usual,
-    the probability that it is unusual; the logarithm of the usual amount, and the variance about it.
-    """
-
-    prior: float
-    log_ratio: float
-    probability: float
-    usual: float
-    var: float
+_STUDY_ALL = 2_000  # orders that are all studied for the population; then each eighth
 
 
 class SpendDeviation(Operator):
@@ -57,27 +34,126 @@ class SpendDeviation(Operator):
     takes = frozenset({What.ORDER})
 
     def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
-        population, currency = world.of(SpendPopulation), event.currency
+        currency = event.currency
         baseline = profile.of(Spend).of(currency)
         if baseline is None or event.amount <= 0:
             return _UNKNOWN
-        amount = event.amount / SCALE
+        amount, population = event.amount / SCALE, world.of(SpendPopulation)
         log, group = math.log(amount), group_of(population, currency, profile.segment)
-        shape = population.shape(currency)
         if baseline.count < MIN_ORDERS:
             baseline.at = max(baseline.at, event.time)
             baseline.learn(log, amount, 1.0, group)
-            _teach(population, profile.segment, currency, log, amount)
+            _note(population, currency, profile.segment, log, amount)
             return _UNKNOWN
-        judged, weight = _judge(baseline, log, amount, event.time, group, shape)
+        shape = population.shape(currency)
+        judged = judge(baseline, log, amount, event.time, group, shape)
         unusual = judged.probability >= 0.5
-        studied = shape.studied
-        if studied < _STUDY_ALL or baseline.orders == 0 and int(event.time) % 8 == 0:
-            _study(population, profile.segment, baseline, log, amount, weight, group)
+        if shape.studied < _STUDY_ALL or int(group.count) % 8 == 0:
+            _study(population, profile.segment, baseline, log, amount, judged.teaches, group, shape)
         if not unusual:
-            baseline.learn(log, amount, weight, group)
-            _teach(population, profile.segment, currency, log, amount)
+            baseline.learn(log, amount, judged.teaches, group)
+            _note(population, currency, profile.segment, log, amount)
         noted = Noted(self.kind, judged.probability, unusual)
-        if not baseline.orders and not unusual:
+        if not unusual and not baseline.orders:
             return (noted,)
-        return (noted, *self._follow(profile, event, baseline, judged, log, amount))
+        return (noted, *self._run(profile, event, baseline, judged, unusual, log, amount))
+
+    def _run(
+        self,
+        profile: Profile,
+        event: Event,
+        baseline: Baseline,
+        judged: Judged,
+        unusual: bool,
+        log: float,
+        amount: float,
+    ) -> Sequence[Outcome]:
+        """An order of a run that an unusual one began."""
+        _count(baseline, event.time, unusual, log, amount)
+        if _changed(baseline, event.time):
+            _adopt(baseline)
+            return self._end(profile, f"{CHANGE_ORDERS} orders or more like these: this is the new usual.")
+        if not unusual:
+            if event.time - baseline.unusual_at < CALM_DAYS * DAY:
+                return NOTHING
+            _forget(baseline)
+            return self._end(profile, "The orders since were as usual.")
+        if baseline.evidence < ALARM_YEARS and self.kind not in profile.episodes:
+            return NOTHING
+        gap = profile.of(Orders).mean_gap_days() or 0.0
+        profile.set_timer(self.kind, event.time + max(EPISODE_DAYS, EPISODE_GAPS * gap) * DAY)
+        return (Raise(explain(baseline, event.amount, judged)),)
+
+    def _end(self, profile: Profile, why: str) -> Sequence[Outcome]:
+        if self.kind not in profile.episodes:
+            return NOTHING
+        profile.set_timer(self.kind, NEVER)
+        return (Clear(self.kind, why),)
+
+    def ring(self, profile: Profile, due: float, world: World) -> Sequence[Outcome]:
+        for baseline in profile.of(Spend).baselines.values():
+            _forget(baseline)
+        return (Clear(self.kind, "No further order since."),)
+
+    def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
+        return standing(profile, world, now)
+
+    def score_again(self, features: Mapping[str, Any], model: Adopted | None) -> float:
+        return probability(features["spell"], features["log_ratio"])
+
+
+def _count(baseline: Baseline, at: float, unusual: bool, log: float, amount: float) -> None:
+    if not baseline.orders:
+        baseline.since, baseline.run_mean, baseline.run_raw = at, 0.0, 0.0
+    baseline.orders = min(baseline.orders + 1, 65_535)
+    baseline.run_mean += (log - baseline.run_mean) / baseline.orders
+    baseline.run_raw += (amount - baseline.run_raw) / baseline.orders
+    if unusual:
+        baseline.unusual = min(baseline.unusual + 1, 65_535)
+        baseline.unusual_at = max(baseline.unusual_at, at)
+
+
+def _changed(baseline: Baseline, at: float) -> bool:
+    """Whether the run has lasted, by orders and by time, and most of it was unusual."""
+    enough = baseline.unusual >= CHANGE_ORDERS and at - baseline.since >= CHANGE_DAYS * DAY
+    return enough and 2 * baseline.unusual >= baseline.orders
+
+
+def _adopt(baseline: Baseline) -> None:
+    """The run becomes the new usual; its spread is not known yet, so the group's stands in."""
+    baseline.mean, baseline.raw_mean = baseline.run_mean, baseline.run_raw
+    baseline.var = baseline.raw_var = 0.0
+    baseline.count = float(MIN_ORDERS)
+    baseline.odds = 0.0
+    _forget(baseline)
+
+
+def _forget(baseline: Baseline) -> None:
+    """The run is over."""
+    baseline.orders = baseline.unusual = 0
+    baseline.evidence = 0.0
+
+
+def _note(population: SpendPopulation, currency: str, segment: int, log: float, amount: float) -> None:
+    population.group(currency, 0).note(log, amount)
+    if segment:
+        population.group(currency, segment).note(log, amount)
+
+
+def _study(
+    population: SpendPopulation,
+    segment: int,
+    baseline: Baseline,
+    log: float,
+    amount: float,
+    weight: float,
+    group: Group,
+    shape: Shape,
+) -> None:
+    """An order teaches the population how orders scatter about their own customer's mean."""
+    on_log, on_raw = study(baseline, log, amount, group, shape)
+    mean = max(on_raw.mean, 1e-9)
+    fresh = baseline.count / (baseline.count + 1.0)  # the mean is not known exactly either
+    squares = fresh * (log - on_log.mean) ** 2, fresh * ((amount - mean) / mean) ** 2
+    for number in {0, segment}:
+        population.group(baseline.currency, number).scatter(*squares, weight)

@@ -46,6 +46,7 @@ class StandingQuery(Operator):
             What.ORDER,
             What.RETURN,
             What.TOUCHPOINT,
+            What.VISIT,
             What.LEAD,
             What.TICKET_OPENED,
             What.TICKET_STATUS,

@@ -52,8 +52,12 @@ class Remembered(Section):
         self.packed.clear()
         self.memory.clear()
 
+    def parts(self) -> list[tuple[int, bytes]]:
+        """All memories, packed."""
+        return [*self.packed, *((number, memory.pack()) for number, memory in sorted(self.memory.items()))]
+
     def pack(self) -> bytes:
-        parts = [*self.packed, *((number, memory.pack()) for number, memory in sorted(self.memory.items()))]
+        parts = self.parts()
         head = self.LAYOUT.pack(self.since, self.checked, len(self.quiet), len(parts))
         quiet = [_QUIET.pack(number, until) for number, until in sorted(self.quiet.items())]
         return b"".join((head, *quiet, *(_PART.pack(number, len(part)) + part for number, part in parts)))
@@ -75,4 +79,4 @@ class Remembered(Section):
         self.checked = max(self.checked, other.checked)
         for number, until in other.quiet.items():
             self.quiet[number] = max(until, self.quiet.get(number, until))
-        self.packed += [*other.packed, *((number, memory.pack()) for number, memory in sorted(other.memory.items()))]
+        self.packed += other.parts()

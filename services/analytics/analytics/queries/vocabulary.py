@@ -70,18 +70,14 @@ _RETURN = {
     "quantity": Field(Type.NUMBER, ("quantity",), of_items=True, label="items returned"),
     "sku": Field(Type.TEXT, ("sku",), of_items=True, label="products returned"),
 }
+_WEB = {"name": _text("name"), "page": _text("page_url"), "kind": _text("kind"), "source": _text("source"), **_UTM}
 _MESSAGE = {"journey": _text("journey"), "step": _text("step")}
 
 FACTS: dict[str, Fact] = {
     "order": Fact(What.ORDER, "order", "orders", _ORDER),
     "return": Fact(What.RETURN, "return", "returns", _RETURN),
-    "visit": Fact(
-        What.TOUCHPOINT,
-        "visit",
-        "visits",
-        {"name": _text("name"), "page": _text("page_url"), "kind": _text("kind"), "source": _text("source"), **_UTM},
-        frozenset({"page", "screen", "track"}),
-    ),
+    "visit": Fact(What.VISIT, "visit", "visits", {"source": _text("source"), **_UTM}),
+    "touchpoint": Fact(What.TOUCHPOINT, "touchpoint", "touchpoints", _WEB, frozenset({"page", "screen", "track"})),
     "lead": Fact(What.LEAD, "lead", "leads", {"form": _text("form"), "source": _text("source"), **_UTM}),
     "ticket": Fact(What.TICKET_OPENED, "ticket", "tickets", {"priority": _text("priority")}),
     "message.opened": Fact(What.MESSAGE_OPENED, "opened message", "opened messages", _MESSAGE),

@@ -2,10 +2,11 @@
 
 A fact is evidence that its identifiers name one person. User ids, loyalty numbers and declared aliases are strong
 evidence and always hold. E-mail, phone and browser are weak: shared by two people with different user ids (or
-loyalty numbers) they stay with whoever had them first, and the conflict is noted.
+loyalty numbers) they stay with whoever had them first, and the conflict is noted. Two people whom somebody took apart
+are never joined by weak evidence again, nor by what was known then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from contact.domain.person import STRONG, WORDS, Fact, Identifier, Person
@@ -15,7 +16,9 @@ from contact.domain.person import STRONG, WORDS, Fact, Identifier, Person
 class Identity:
     """A customer key and whose it is. The kind is None while only the key was heard.
 
-    `announced`: facts may travel under this key, and everybody was told whose it is.
+    `announced`: facts may travel under this key, and everybody was told whose it is. `came_with` is the key of the same
+    person that brought it, None for the first one. Where everybody was told of a merge, `merged_into` is the survivor
+    and `reason` why.
     """
 
     key: str
@@ -23,6 +26,18 @@ class Identity:
     kind: str | None = None
     value: str | None = None
     announced: bool = False
+    came_with: str | None = None
+    merged_into: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Two contacts that somebody said are two people, and all keys that were known of them then."""
+
+    one: str
+    other: str
+    known: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +70,19 @@ class Outcome:
 class People:
     """The people that a batch of facts is about, changed in memory.
 
-    Give it the identities of all keys that the batch names and their persons. Afterwards `touched` are the persons
-    to write, `moved` the ids that lost a merge, `added` and `altered` the identities, `conflicts` the pairs
-    (identity key, person who uses it too).
+    Give it the identities of all keys that the batch names, their persons, and who of them was taken apart. Afterwards
+    `touched` are the persons to write, `moved` the ids that lost a merge, `added` and `altered` the identities,
+    `conflicts` the pairs (identity key, person who uses it too).
     """
 
-    def __init__(self, persons: Iterable[Person], identities: Iterable[Identity]) -> None:
+    def __init__(
+        self, persons: Iterable[Person], identities: Iterable[Identity], apart: Collection[Apart] = ()
+    ) -> None:
+        self._apart = apart
         self.persons = {person.id: person for person in persons}
         self.identities = {identity.key: identity for identity in identities}
         self.touched: set[str] = set()
-        self.moved: dict[str, str] = {}
+        self.moved: dict[str, Merge] = {}
         self.added: set[str] = set()
         self.altered: set[str] = set()
         self.conflicts: set[tuple[str, str]] = set()
@@ -72,7 +90,7 @@ class People:
     def current(self, contact: str) -> str:
         """The id under which a person goes on after the merges so far."""
         while contact in self.moved:
-            contact = self.moved[contact]
+            contact = self.moved[contact].surviving
         return contact
 
     def of(self, key: str) -> Person | None:
@@ -101,12 +119,22 @@ class People:
         weak.append((fact.key, "customer key"))
         person: Person | None = None
         for key, words in strong:
-            person = self._joined(person, self.of(key), f"same {words}", news)
+            other = self.of(key)
+            if not self._kept_apart(person, other, [key for key, _ in strong]):
+                person = self._joined(person, other, f"same {words}", news)
         for key, words in weak:
             other = self.of(key)
-            if other is None or not _at_odds(fact, person, other):
+            if other is None or not (_at_odds(fact, person, other) or self._kept_apart(person, other)):
                 person = self._joined(person, other, f"same {words}", news)
         return person
+
+    def _kept_apart(self, one: Person | None, other: Person | None, strong: Collection[str] = ()) -> bool:
+        """Whether somebody took these two apart, and none of the strong evidence is news since."""
+        if one is None or other is None or one is other:
+            return False
+        pair = {one.id, other.id}
+        news = {key for key in strong if (found := self.of(key)) and found.id in pair}
+        return any({self.current(a.one), self.current(a.other)} == pair and news <= a.known for a in self._apart)
 
     def _joined(self, one: Person | None, other: Person | None, reason: str, news: _News) -> Person | None:
         if one is None or other is None or one is other:
@@ -117,8 +145,11 @@ class People:
 
     def _merge(self, survivor: Person, loser: Person, reason: str, news: _News) -> None:
         news.changed |= survivor.absorb(loser)
-        news.merges.append(Merge(loser.id, survivor.id, reason))
-        self.moved[loser.id] = survivor.id
+        merge = Merge(loser.id, survivor.id, reason)
+        news.merges.append(merge)
+        self.moved[loser.id] = merge
+        if root := self.identities.get(loser.id):
+            root.came_with, root.merged_into, root.reason = survivor.id, survivor.id, reason
         self.touched.discard(loser.id)
         self.touched.add(survivor.id)
         del self.persons[loser.id]
@@ -133,7 +164,7 @@ class People:
             outcome = self._new(fact, fact.key, news)
             self._merge(outcome.person, found, "became known", news)
             return outcome
-        self._announce(fact, heard or self._add(Identity(fact.key, found.id)), news)
+        self._announce(fact, heard or self._attach(fact, fact.key, found), news)
         return Outcome(found, False, news.changed, news.merges)
 
     def _new(self, fact: Fact, id_: str, news: _News) -> Outcome:
@@ -142,6 +173,12 @@ class People:
         self.touched.add(id_)
         self._add(Identity(id_, id_, announced=True))
         return Outcome(person, True, news.changed, news.merges)
+
+    def _attach(self, fact: Fact, key: str, person: Person) -> Identity:
+        """A key new to everybody: this person's, through whichever of theirs it came along with."""
+        along = (fact.own, *(identifier.key for identifier in fact.identifiers), *fact.aliases, fact.key)
+        anchor = next((other for other in along if other != key and self.of(other) is person), person.id)
+        return self._add(Identity(key, person.id, came_with=anchor))
 
     def _add(self, identity: Identity) -> Identity:
         self.identities[identity.key] = identity
@@ -156,7 +193,10 @@ class People:
         self.altered.add(fact.key)
         owner = self.current(identity.contact)
         if owner != fact.key:
-            news.merges.append(Merge(fact.key, owner, self._reason(fact, owner)))
+            merge = Merge(fact.key, owner, self._reason(fact, owner))
+            identity.merged_into, identity.reason = owner, merge.reason
+            identity.came_with = identity.came_with or owner
+            news.merges.append(merge)
 
     def _reason(self, fact: Fact, owner: str) -> str:
         """Which identifier, besides the key itself, said whose the fact is."""
@@ -170,7 +210,7 @@ class People:
         for identifier in fact.identifiers:
             identity = self.identities.get(identifier.key)
             if identity is None:
-                identity = self._add(Identity(identifier.key, person.id))
+                identity = self._attach(fact, identifier.key, person)
             elif self.current(identity.contact) != person.id:
                 self.conflicts.add((identifier.key, person.id))
                 if identity.kind is None:  # an alias of somebody else, who may turn out to be the same person yet
@@ -183,7 +223,7 @@ class People:
                 news.changed.add("identifiers")
         for key in fact.aliases:
             if key not in self.identities:
-                self._add(Identity(key, person.id))
+                self._attach(fact, key, person)
 
     def _name(self, identity: Identity, identifier: Identifier) -> None:
         """A key that was only heard so far is known to stand for this."""

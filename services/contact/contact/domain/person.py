@@ -55,6 +55,11 @@ class Fact:
     seen: bool = False
 
     @property
+    def own(self) -> str:
+        """The key of the strongest identifier: whose it is decides whose the fact is."""
+        return self.identifiers[0].key if self.identifiers else self.key
+
+    @property
     def known(self) -> bool:
         return any(identifier.kind != "anonymous_id" for identifier in self.identifiers)
 
@@ -66,7 +71,10 @@ class Fact:
 
 @dataclass(slots=True)
 class Person:
-    """A contact. `stamps` holds, per statement, the event time (seconds) of the fact that made it."""
+    """A contact. `stamps` holds, per statement, the event time (seconds) of the fact that made it.
+
+    `parted`: somebody decided that a part of them is another person.
+    """
 
     id: str
     created_at: datetime
@@ -80,6 +88,7 @@ class Person:
     consent: dict[str, bool] = field(default_factory=dict)
     traits: dict[str, Any] = field(default_factory=dict)
     stamps: dict[str, float] = field(default_factory=dict)
+    parted: bool = False
 
     @property
     def known(self) -> bool:
@@ -126,6 +135,7 @@ class Person:
             self.first_source = other.first_source or self.first_source
         seen = [moment for moment in (self.last_seen_at, other.last_seen_at) if moment]
         self.last_seen_at = max(seen, default=None)
+        self.parted = self.parted or other.parted
         changed: set[str] = {"identifiers"}
         for name in ("email", "phone", "name", "company"):
             changed |= self._attribute(name, getattr(other, name), other.stamps.get(name, 0))
