@@ -19,8 +19,9 @@ from analytics.task import Topics
 from benchmarks.peers import workload as w
 from common.bus import KafkaPublisher
 from common.database import Database
-from common.deadletters import DeadLetters, Record
+from common.deadletters import DeadLetters
 from common.envelope import Envelope, new_fact
+from common.record import Record
 
 
 class PeerFold:

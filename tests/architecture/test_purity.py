@@ -44,7 +44,8 @@ def pure_files() -> list[Path]:
     services = ROOT / "services"
     domain = [*services.glob("*/*/domain.py"), *services.glob("*/*/domain/*.py")]
     analytics = services / "analytics" / "analytics"
-    own = [analytics / f"{name}.py" for name in ("profile", "fold", "episodes", "timers", "visits")]
+    names = ("profile", "fold", "episodes", "timers", "visits", "standing", "trial", "collecting")
+    own = [*(analytics / f"{name}.py" for name in names), *(analytics / "queries").glob("*.py")]
     return sorted([*domain, *own, *(analytics / "operators").glob("*.py")])
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from common.bus import KafkaPublisher, Message, Publisher
-from common.deadletters import Record
 from common.envelope import decode
 from common.failures import TransientError
+from common.record import Record
 from common.testing.bus import MemoryBus
 from common.testing.effects import fact, message
 

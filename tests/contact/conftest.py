@@ -94,6 +94,14 @@ class Desk:
         assert answer.status_code == status, answer.text
         return answer.json()
 
+    async def separate(
+        self, contact: str, losing: str, status: int = 200, *, role: str = "support", **body: Any
+    ) -> Any:
+        path, given = f"/v1/contacts/{contact}/separate", {"losing": losing, **body}
+        answer = await self.client.post(path, json=given, headers=token(role))
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
     async def titles(self, contact: str) -> list[str]:
         return [entry["title"] for entry in (await self.get(f"/{contact}/timeline", limit=200))["items"]]
 
@@ -109,7 +117,7 @@ async def desk(contact_settings: Settings) -> AsyncIterator[Desk]:
     """An empty service."""
     app = build(contact_settings)
     async with app.database.transaction() as session:
-        await session.execute(text("TRUNCATE contacts, identities, conflicts, timeline, outbox, inbox"))
+        await session.execute(text("TRUNCATE contacts, identities, conflicts, timeline, apart, brought, outbox, inbox"))
     transport = httpx.ASGITransport(app.http)
     async with httpx.AsyncClient(transport=transport, base_url="http://contact") as client:
         yield Desk(app.database, client)

@@ -111,3 +111,34 @@ def test_facts_go_to_the_customer_that_survives(capture: Any) -> None:
         return by_user in [fact.key for fact in capture.facts("aliases") if fact.data.get("name") == "Clicked"]
 
     capture.wait_for(goes_to_itself)
+
+
+def test_a_merge_that_is_undone_gives_the_identifiers_back(capture: Any) -> None:
+    """However its records and those of a later merge cross."""
+    headers = {"authorization": f"Bearer {capture.add_key('server', 'parted')}"}
+    ada, bob, mail, cleo = (customer_key("user_id", f"parted-{who}") for who in ("ada", "bob", "mail", "cleo"))
+    before = capture.status()["aliases"]
+    publish(capture, "heed.contact.merged.v1", mail, {"surviving": bob, "losing": mail, "reason": "same phone"})
+    publish(capture, "heed.contact.merged.v1", bob, {"surviving": ada, "losing": bob, "reason": "same phone"})
+    capture.wait_for(lambda: capture.status()["aliases"] == before + 2)
+    parted = {"surviving": ada, "losing": bob, "keys": sorted([bob, mail])}
+    # What was told of the survivor before, yet comes behind the losing side's record.
+    stale = {"contact": ada, "identifiers": {"user_id": ["parted-ada", "parted-bob"]}}
+    publish(capture, "heed.contact.separated.v1", bob, parted)
+    publish(capture, "heed.contact.updated.v1", ada, stale)
+    publish(capture, "heed.contact.separated.v1", ada, parted)
+
+    def keys_of(user: str) -> list[str]:
+        body = {"userId": user, "event": "Clicked"}
+        capture.http.post(f"{capture.url}/v1/track", json=body, headers=headers)
+        said = [fact for fact in capture.facts("parted") if fact.data["identifiers"]["user_id"] == user]
+        return [fact.key for fact in said]
+
+    capture.wait_for(lambda: keys_of("parted-bob")[-1] == bob)
+    assert keys_of("parted-mail")[-1] == bob
+    assert keys_of("parted-ada")[-1] == ada
+
+    publish(capture, "heed.contact.merged.v1", bob, {"surviving": cleo, "losing": bob, "reason": "same card"})
+    publish(capture, "heed.contact.separated.v1", ada, parted)
+    capture.wait_for(lambda: keys_of("parted-mail")[-1] == cleo)
+    assert keys_of("parted-bob")[-1] == cleo

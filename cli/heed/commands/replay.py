@@ -90,11 +90,10 @@ def topic(
         window = Window(_moment(since, -math.inf), _moment(until, math.inf))
     except OptionError as error:
         raise ApiError(str(error)) from None
+    place = Place(*_place())
     with _bar() as bar:
         task = bar.add_task("folding the log", total=None)
-        found = asyncio.run(
-            compare(Place(*_place()), window, lambda done, total: bar.update(task, completed=done, total=total))
-        )
+        found = asyncio.run(compare(place, window, lambda done, total: bar.update(task, completed=done, total=total)))
     _show_comparison(found)
     if found.differences:
         raise typer.Exit(1)

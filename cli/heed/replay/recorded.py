@@ -14,7 +14,7 @@ from common import topics
 from common.database import Database
 from heed.platform.errors import PlatformError
 
-_PATIENCE_SECONDS = 30.0
+_LOOKS, _LOOK_SECONDS = 150, 0.2
 _START = "Start it with: make run"
 
 
@@ -57,11 +57,12 @@ async def reach(database: Database, prefix: str) -> dict[int, Reach]:
             raise PlatformError(f"Analytics has not folded anything yet. {_START}")
         last = await connection.fetchval("SELECT coalesce(max(position), 0) FROM outbox")
         query = "SELECT count(*) FROM outbox WHERE position <= $1 AND topic = $2"
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while await connection.fetchval(query, last, f"{prefix}.{topics.TRIGGERS}"):
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise PlatformError("Steps wait in the outbox and are not being published: is analytics running?") from None
+        for _ in range(_LOOKS):
+            if not await connection.fetchval(query, last, f"{prefix}.{topics.TRIGGERS}"):
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        else:
+            raise PlatformError("Steps wait in the outbox and are not being published: is analytics running?")
     finally:
         await connection.close()
     return {row["partition"]: Reach(row["quiet_until"], row["next_offset"]) for row in rows}

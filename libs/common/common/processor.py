@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common import metrics, telemetry
 from common.database import Database
-from common.deadletters import DeadLetterLimit, DeadLetters, Record
+from common.deadletters import DeadLetterLimit, DeadLetters
 from common.envelope import Envelope, decode, type_of
 from common.failures import InvalidError
 from common.inbox import admit
+from common.record import Record
 
 log = structlog.get_logger()
 

@@ -26,7 +26,7 @@ class Collector:
         self.lost: dict[str, Remembered] = {}
         self._wanted, self._seen = wanted, set[int]()
         self._fold = Fold(partition, operators=(StandingQuery(),))
-        self._fold.apply(announcement(What.QUERY_ACTIVATED, 0.0, query))
+        self._fold.apply(announcement(What.QUERY_ACTIVATED, query))
 
     def take(self, event: Event) -> None:
         """Folds an event; repeats change nothing."""

@@ -39,6 +39,7 @@ class Changes:
     facts: list[Envelope] = field(default_factory=list)
     noted: list[tuple[str, Noted]] = field(default_factory=list)
     scored: list[ScoredRow] = field(default_factory=list)
+    late: int = 0  # events older than their customer's last one
     sifted: Counter[Sifted] = field(default_factory=Counter)  # what came and taught nothing
 
 

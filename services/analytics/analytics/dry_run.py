@@ -38,7 +38,6 @@ class Answer:
 async def dry_run(
     reader: LogReader,
     plan: Plan,
-    name: str,
     days: int,
     now: float,
     models: Mapping[str, Adopted],
@@ -53,7 +52,7 @@ async def dry_run(
     part = await reader.part(wanted, now, most_records)
     answer = Answer(max(count_from, part.since), now, days, of_records=part.records)
     for partition, first in part.first.items():
-        trial, last = Trial(partition, plan, name, part.since, count_from, models), first
+        trial, last = Trial(partition, plan, part.since, count_from, models), first
         async with aclosing(reader.events(partition, first, part.end[partition])) as events:
             async for record, event in events:
                 if last == first:

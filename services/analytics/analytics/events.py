@@ -10,9 +10,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 
-from common.deadletters import Record
 from common.envelope import Envelope
 from common.failures import InvalidError
+from common.record import Record
 
 SOURCE = "/heed/analytics"
 RAISED, UPDATED, CLEARED = (f"heed.trigger.{action}.v1" for action in ("raised", "updated", "cleared"))

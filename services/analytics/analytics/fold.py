@@ -53,7 +53,6 @@ class Fold:
         self.partition = partition
         self.world = World(plan)
         self.last_tick = 0.0
-        self.late = 0
         self.alarmed_at = 0.0
         self.silences, self.silences_at = 0.0, 0.0
         self.model_versions: dict[str, int] = {}
@@ -162,7 +161,7 @@ class Fold:
             profile.backfill_until = max(profile.backfill_until, event.backfill)
             self._customers.importing.add(customer)
         if event.time < profile.last_event_at:
-            self.late += 1
+            self._noticing.changes.late += 1
         self._noticing.learn(profile, event)
         profile.last_event_at = max(profile.last_event_at, event.time)
         due = profile.next_due()

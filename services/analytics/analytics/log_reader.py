@@ -12,7 +12,6 @@ from analytics.events import Event, decode
 from common.failures import InvalidError
 from common.topics import PARTITIONS
 
-
 _RECORDS = 2_000  # at a time
 _SLICE = 200  # folded before others have their turn
 _NARROWINGS = 12

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Integer, cast, delete, func, select
+from sqlalchemy import Integer, cast, delete, func, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
@@ -120,16 +120,28 @@ async def query(session: AsyncSession, id_: str, *, to_change: bool = False) -> 
     return await session.get(QueryRow, id_, with_for_update=to_change)
 
 
+async def task_states(session: AsyncSession) -> Sequence[bytes]:
+    """What tasks know beside their customers, one of each partition that was ever folded."""
+    return [state for state in (await session.execute(select(TaskRow.state))).scalars() if state]
+
+
 async def active_queries(session: AsyncSession) -> Sequence[QueryRow]:
     """Those that were not ended, for whoever is about to add one: the next waits until this transaction is over."""
     await session.execute(select(func.pg_advisory_xact_lock(func.hashtext("heed queries"))))
     return (await session.execute(select(QueryRow).where(QueryRow.ended_at.is_(None)))).scalars().all()
 
 
+async def last_number(session: AsyncSession) -> int:
+    """The number of the query that was saved last."""
+    newest = select(QueryRow.number).order_by(QueryRow.created_at.desc(), QueryRow.id.desc())
+    return (await session.execute(newest.limit(1))).scalar() or 0
+
+
 async def last_track(session: AsyncSession) -> int:
     """The largest number that a track ever had."""
-    number = func.jsonb_each_text(QueryRow.tracks).table_valued("key", "value").lateral()
-    return (await session.execute(select(func.max(cast(number.c.value, Integer))).select_from(QueryRow, number))).scalar() or 0
+    number = func.jsonb_each_text(QueryRow.tracks).table_valued("key", "value").render_derived().lateral()
+    found = select(func.max(cast(number.c.value, Integer))).select_from(QueryRow).join(number, true())
+    return (await session.execute(found)).scalar() or 0
 
 
 async def triggers_of_queries(session: AsyncSession, ids: Sequence[str]) -> dict[str, tuple[int, int]]:

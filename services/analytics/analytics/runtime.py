@@ -23,9 +23,10 @@ from analytics.query_store import QueryStore
 from analytics.seen import SeenIds
 from analytics.task import FoldFactory, Task, Topics, analytics_fold, claim
 from common.database import Database, is_transient
-from common.deadletters import DeadLetterLimit, DeadLetters, Record
+from common.deadletters import DeadLetterLimit, DeadLetters
 from common.failures import InvalidError, TransientError
 from common.ids import new_id
+from common.record import Record
 
 log = structlog.get_logger()
 

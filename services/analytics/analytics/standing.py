@@ -62,7 +62,7 @@ def retire(world: World, customers: Customers, changes: Changes, event: Event) -
 def _take_in(profile: Profile, before: Remembered, book: RulesPopulation) -> None:
     remembered = profile.of(Remembered)
     remembered.merge(before)
-    remembered.open(book.tracks)
+    remembered.recall(book.tracks)
 
 
 def _set_timer(customer: str, customers: Customers) -> None:

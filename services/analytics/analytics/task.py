@@ -9,7 +9,7 @@ import asyncpg
 from analytics import metrics
 from analytics.checkpoint import Checkpoint, Step
 from analytics.customers import Changes
-from analytics.events import Event, What, id_text
+from analytics.events import WIDESPREAD_SILENCE, Event, What, id_text
 from analytics.fold import Fold
 from analytics.visits import Sifted
 from common.database import Database
@@ -83,9 +83,20 @@ class Task:
         into.emitted.extend((topics.triggers, envelope) for envelope in changes.triggers)
         into.emitted.extend((topics.examples, envelope) for envelope in changes.examples)
         into.emitted.extend((topics.facts, envelope) for envelope in changes.facts)
+        _count(changes)
         for sifted, count in changes.sifted.items():
             _FILTERED[sifted].inc(count)
         self.written, self.seen = self.folded, {}
+
+
+def _count(changes: Changes) -> None:
+    """What the metrics say of what was said."""
+    metrics.LATE.inc(changes.late)
+    for told in changes.triggers:
+        if told.type == WIDESPREAD_SILENCE:
+            metrics.WIDESPREAD.inc()
+        else:
+            metrics.TRIGGERS.labels(told.data["kind"], told.type.split(".")[2]).inc()
 
 
 async def claim(database: Database, token: str, partitions: list[int], new_fold: FoldFactory) -> dict[int, Task]:

@@ -25,9 +25,10 @@ from analytics.learners import LEARNERS
 from analytics.learners.base import Learner
 from common.clock import Clock
 from common.database import Database, is_transient
-from common.deadletters import DeadLetters, Record
+from common.deadletters import DeadLetters
 from common.ids import new_id
 from common.outbox import EMIT, columns
+from common.record import Record
 
 log = structlog.get_logger()
 

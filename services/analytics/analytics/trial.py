@@ -34,9 +34,9 @@ def needed(plan: Plan) -> Sequence[Operator]:
     return OPERATORS if plan.states & _COMPUTED else (StandingQuery(),)
 
 
-def announcement(what: What, at: float, data: Mapping[str, object]) -> Event:
-    """A record about a rule as a scratch state is told it."""
-    return Event(what, f"{_NAME} {what.name}", "", at, at, data=data)
+def announcement(what: What, data: Mapping[str, object]) -> Event:
+    """A record about a rule as a scratch state is told it, before everything else."""
+    return Event(what, f"{_NAME} {what.name}", "", 1.0, 1.0, data=data)
 
 
 class Trial:
@@ -46,7 +46,7 @@ class Trial:
     """
 
     def __init__(
-        self, partition: int, plan: Plan, name: str, since: float, count_from: float, models: Mapping[str, Adopted]
+        self, partition: int, plan: Plan, since: float, count_from: float, models: Mapping[str, Adopted]
     ) -> None:
         self.firings: list[Firing] = []
         self.holding: set[str] = set()
@@ -54,9 +54,9 @@ class Trial:
         self._fold = Fold(partition, operators=needed(plan))
         self._fold.world.models.update(models)
         tracks = {track.text: _FIRST_TRACK + n for n, track in enumerate(plan.tracks)}
-        data = {"query": _NAME, "number": TRIED, "name": name, "rule": plan.text, "tracks": tracks}
-        self._fold.apply(announcement(What.QUERY_ACTIVATED, 0.0, {**data, "severity": "medium", "direction": "bad"}))
-        self._fold.prime(announcement(What.QUERY_PRIMED, 0.0, data), Histories(since))
+        data = {"query": _NAME, "number": TRIED, "name": "It", "rule": plan.text, "tracks": tracks}
+        self._fold.apply(announcement(What.QUERY_ACTIVATED, {**data, "severity": "medium", "direction": "bad"}))
+        self._fold.prime(announcement(What.QUERY_PRIMED, data), Histories(since))
 
     def take(self, event: Event) -> None:
         """Folds an event; repeats and what is said about other rules change nothing."""

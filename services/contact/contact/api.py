@@ -17,22 +17,28 @@ from contact.schemas import (
     Contact,
     ContactPage,
     ContactSummary,
+    Merge,
+    Merges,
     Named,
     NamesFound,
+    Separate,
+    Separated,
     SharedIdentifier,
     TimelineEntry,
     TimelinePage,
 )
+from contact.separating import Separations
 from contact.service import Directory
 
 _MAX_IDS = 200
 
 _READS = Depends(principal)
 _CHANGES = Depends(require("manager", "sales", "support", "marketing", "service"))
+_SEPARATES = Depends(require("manager", "sales", "support"))
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-def router(directory: Directory) -> APIRouter:
+def router(directory: Directory, separations: Separations) -> APIRouter:
     routes = APIRouter(prefix="/v1/contacts", tags=["contacts"], dependencies=[_READS])
 
     @routes.get("")
@@ -88,6 +94,21 @@ def router(directory: Directory) -> APIRouter:
         _checked(contact_id)
         person = await directory.set_consent(session, contact_id, change.channel, change.given, caller)
         return ContactSummary(**_summary(person))
+
+    @routes.get("/{contact_id}/merges")
+    async def list_merges(contact_id: str, session: Transaction) -> Merges:
+        """What was merged into this contact and can be undone, the newest first."""
+        row = await _found(session, contact_id)
+        found = await separations.merges(session, row.id)
+        return Merges(items=[Merge.model_validate(merge) for merge in found])
+
+    @routes.post("/{contact_id}/separate", dependencies=[_SEPARATES])
+    async def separate(contact_id: str, wanted: Separate, caller: Caller, session: Transaction) -> Separated:
+        """Undoes a merge: each gets back what came with it. 409 says why a merge cannot be undone."""
+        _checked(contact_id)
+        both = await separations.separate(session, contact_id, wanted.losing, wanted.reason, caller)
+        surviving, losing = [await _contact(session, await _found(session, person.id)) for person in both]
+        return Separated(surviving=surviving, losing=losing)
 
     return routes
 

@@ -1,19 +1,24 @@
 """What contact emits, and its own view of what it takes: only the fields that it reads."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from common.clock import rfc3339
 from common.envelope import Envelope, new_fact
 from common.telemetry import current_traceparent
 from contact.domain.people import Merge, Outcome
 from contact.domain.person import Person
+from contact.domain.separation import Branch
 
 SOURCE = "/heed/contact"
 CREATED = "heed.contact.created.v1"
 UPDATED = "heed.contact.updated.v1"
 MERGED = "heed.contact.merged.v1"
+SEPARATED = "heed.contact.separated.v1"
 CONSENT_CHANGED = "heed.consent.changed.v1"
 
 LEAD = "heed.lead.captured.v1"
@@ -22,7 +27,15 @@ ORDER = "heed.order.placed.v1"
 RETURN = "heed.order.returned.v1"
 
 # Facts that are no part of a customer's story.
-UNTOLD = frozenset({"heed.clock.ticked.v1", "heed.import.ended.v1", "heed.model.adopted.v1", "heed.profile.merged.v1"})
+UNTOLD = frozenset(
+    {
+        "heed.clock.ticked.v1",
+        "heed.import.ended.v1",
+        "heed.model.adopted.v1",
+        "heed.profile.merged.v1",
+        "heed.profile.returned.v1",
+    }
+)
 
 
 class View(BaseModel):
@@ -101,6 +114,12 @@ class ContactChanged(View):
 
 
 class ContactMerged(View):
+    surviving: str
+    losing: str
+    reason: str | None = None
+
+
+class ContactSeparated(View):
     surviving: str
     losing: str
     reason: str | None = None
@@ -203,7 +222,7 @@ def _merged(cause: Envelope, merge: Merge) -> Envelope:
 
 def about_identity(envelope: Envelope) -> bool:
     """Whether a fact of ours tells which identifiers are whose: for those who want nothing else."""
-    return envelope.type in (CREATED, MERGED) or "identifiers" in envelope.data.get("changed", ())
+    return envelope.type in (CREATED, MERGED, SEPARATED) or "identifiers" in envelope.data.get("changed", ())
 
 
 def consent_changed(person: Person, channel: str, given: bool, reason: str, at: datetime) -> list[Envelope]:
@@ -212,3 +231,45 @@ def consent_changed(person: Person, channel: str, given: bool, reason: str, at: 
     first = new_fact(CONSENT_CHANGED, SOURCE, person.id, said, time=at, traceparent=current_traceparent())
     data = {**described(person), "changed": ["consent"]}
     return [first, first.caused(UPDATED, SOURCE, data, key=person.id, time=at)]
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """A merge that was undone: the one record as it was, and both people as they are now."""
+
+    id: str
+    before: Person
+    kept: Person
+    lost: Person
+    identifiers: Mapping[str, list[str]]
+    branch: Branch
+    ordered: Mapping[str, datetime]
+    reason: str
+
+
+def separated(separation: Separation, at: datetime) -> list[Envelope]:
+    """Under the key of the losing one, of everybody between them, and of the surviving one, in this order; then who
+    is merged into the losing one now, and both as they are.
+    """
+    kept, lost, branch = separation.kept, separation.lost, separation.branch
+    ordered = {"surviving": separation.ordered.get(kept.id), "losing": separation.ordered.get(lost.id)}
+    data = {
+        "separation": separation.id,
+        "surviving": kept.id,
+        "losing": lost.id,
+        "identifiers": separation.identifiers,
+        "keys": sorted(branch.keys),
+        "reason": separation.reason,
+        "last_order_at": {name: rfc3339(moment) if moment else None for name, moment in ordered.items()},
+    }
+    first = new_fact(SEPARATED, SOURCE, lost.id, data, time=at, traceparent=current_traceparent())
+    said = [first, *(first.caused(SEPARATED, SOURCE, data, key=key, time=at) for key in branch.chain[1:])]
+    for key in branch.retold:
+        merged = {"surviving": lost.id, "losing": key, "reason": "came with a person who was separated"}
+        said.append(first.caused(MERGED, SOURCE, merged, key=key, time=at))
+    for person, before in ((lost, None), (kept, described(separation.before))):
+        now = described(person)
+        changed = {"identifiers", *(name for name, value in now.items() if before is None or before[name] != value)}
+        updated = {**now, "changed": sorted(changed - {"contact"})}
+        said.append(first.caused(UPDATED, SOURCE, updated, key=person.id, time=at))
+    return said

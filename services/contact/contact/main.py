@@ -6,6 +6,7 @@ from common.clock import SystemClock
 from common.consumer import Subscription
 from contact.api import router
 from contact.events import UNTOLD
+from contact.separating import Separations
 from contact.service import Directory
 from contact.settings import Settings
 
@@ -13,8 +14,9 @@ from contact.settings import Settings
 def build(settings: Settings) -> Application:
     app = Application("contact", settings)
     facts, identities = settings.topic(topics.CUSTOMER_FACTS), settings.topic(topics.IDENTITIES)
-    directory = Directory(SystemClock(), facts, identities)
-    app.http.include_router(router(directory))
+    clock = SystemClock()
+    directory = Directory(clock, facts, identities)
+    app.http.include_router(router(directory, Separations(clock, directory)))
     app.subscribe(
         Subscription(
             group=settings.group("contact"),

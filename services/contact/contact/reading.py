@@ -16,7 +16,7 @@ CUSTOMER_KEY = re.compile(r"c_[a-z2-7]{26}")
 MAX_IDENTIFIER = 255
 _MAX_LINE = 200
 _MAX_TRAIT = 1_000
-_ACTS_OF_CUSTOMERS = frozenset(
+ACTS_OF_CUSTOMERS = frozenset(
     {
         events.LEAD,
         events.TOUCHPOINT,
@@ -36,6 +36,8 @@ _SPECIAL_TRAITS = frozenset(
 
 def about_customer(envelope: Envelope) -> bool:
     """Whether a fact belongs on somebody's timeline."""
+    if envelope.type == events.SEPARATED and envelope.key not in map(envelope.data.get, ("surviving", "losing")):
+        return False  # for those who follow a chain of merges; both people have a record of their own
     return envelope.type not in events.UNTOLD and CUSTOMER_KEY.fullmatch(envelope.key) is not None
 
 
@@ -53,7 +55,7 @@ def fact(envelope: Envelope) -> Fact:
         key=envelope.key,
         time=envelope.time,
         identifiers=_identifiers(envelope.data),
-        seen=envelope.type in _ACTS_OF_CUSTOMERS,
+        seen=envelope.type in ACTS_OF_CUSTOMERS,
         **(read(envelope.data) if read else {}),
     )
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Consent(BaseModel):
@@ -81,3 +81,35 @@ class ConsentChange(BaseModel):
 
     channel: Literal["email", "sms", "phone", "post"]
     given: bool
+
+
+class Separate(BaseModel):
+    """Which merge to undo, by the key that was merged away."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    losing: str = Field(pattern=r"^c_[a-z2-7]{26}$")
+    reason: str | None = Field(default=None, max_length=500)
+
+
+class Separated(BaseModel):
+    """Two people who were one record, as they are now."""
+
+    surviving: Contact
+    losing: Contact
+
+
+class Merge(BaseModel):
+    """A merge that made this contact: why and when, and what hangs on it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    losing: str
+    reason: str
+    at: datetime
+    identifiers: dict[str, list[str]]
+    lines: int
+
+
+class Merges(BaseModel):
+    items: list[Merge]

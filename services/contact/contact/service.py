@@ -10,7 +10,7 @@ from common.envelope import Envelope
 from common.outbox import emit
 from common.problems import not_found
 from common.tokens import Principal
-from contact import events, reading, repository, timeline
+from contact import events, keeping, reading, repository, timeline
 from contact.domain.person import Fact, Person
 
 
@@ -34,11 +34,11 @@ class Directory:
             contacts.append(outcome.person.id)
             said += events.news(envelope, outcome)
         rows = [
-            _row(envelope, entry, people.current(contact))
-            for envelope, entry, contact in zip(about, entries, contacts, strict=True)
+            _row(envelope, fact, entry, people.current(contact))
+            for envelope, fact, entry, contact in zip(about, facts, entries, contacts, strict=True)
         ]
         await repository.store(session, people, rows)
-        await self._tell(session, said)
+        await self.tell(session, said)
 
     async def set_consent(
         self, session: AsyncSession, contact: str, channel: str, given: bool, caller: Principal
@@ -51,10 +51,10 @@ class Directory:
         if person.hear(Fact(person.id, now, consent={channel: given})):
             await repository.save(session, person)
             said = events.consent_changed(person, channel, given, f"changed by {caller.name}", now)
-            await self._tell(session, said)
+            await self.tell(session, said)
         return person
 
-    async def _tell(self, session: AsyncSession, said: Sequence[Envelope]) -> None:
+    async def tell(self, session: AsyncSession, said: Sequence[Envelope]) -> None:
         """Everybody; and once more, on a topic of its own, what changes whose an identifier is."""
         await emit(session, self._facts, said)
         await emit(session, self._identities, [envelope for envelope in said if events.about_identity(envelope)])
@@ -64,7 +64,7 @@ def _keys(fact: Fact) -> list[str]:
     return [fact.key, *(identifier.key for identifier in fact.identifiers), *fact.aliases]
 
 
-def _row(envelope: Envelope, entry: timeline.Entry, contact: str) -> dict[str, Any]:
+def _row(envelope: Envelope, fact: Fact, entry: timeline.Entry, contact: str) -> dict[str, Any]:
     return {
         "id": envelope.id,
         "contact_id": contact,
@@ -75,4 +75,6 @@ def _row(envelope: Envelope, entry: timeline.Entry, contact: str) -> dict[str, A
         "detail": entry.detail,
         "data": entry.data,
         "backfill": envelope.backfill is not None,
+        "captured_as": fact.own,
+        "said": keeping.said(fact),
     }

@@ -141,6 +141,10 @@ def _contact_merged(view: events.ContactMerged) -> Entry:
     return Entry("contact", "Two records became one", view.reason, view.model_dump(include={"losing", "surviving"}))
 
 
+def _contact_separated(view: events.ContactSeparated) -> Entry:
+    return Entry("contact", "One record became two", view.reason, view.model_dump(include={"losing", "surviving"}))
+
+
 def _followed(words: Callable[[events.LeadChanged], str]) -> Callable[[events.LeadChanged], Entry]:
     def tell(view: events.LeadChanged) -> Entry:
         return Entry("lead", words(view), view.reason, view.model_dump(exclude={"reason"}, exclude_none=True))
@@ -217,6 +221,7 @@ _WORDS: dict[str, Words[Any]] = {
     events.CREATED: Words(events.ContactChanged, _contact_created),
     events.UPDATED: Words(events.ContactChanged, _contact_updated),
     events.MERGED: Words(events.ContactMerged, _contact_merged),
+    events.SEPARATED: Words(events.ContactSeparated, _contact_separated),
     "heed.lead.created.v1": Words(events.LeadChanged, _followed(lambda view: f"Became a lead{_owned(view)}")),
     "heed.lead.assigned.v1": Words(events.LeadChanged, _followed(lambda view: f"Is now a lead{_owned(view)}")),
     "heed.lead.status_changed.v1": Words(events.LeadChanged, _followed(lambda view: f"Lead is {view.status}")),

@@ -24,6 +24,7 @@ IMPORT_ENDED = "heed.import.ended.v1"
 CONTACT_CREATED = "heed.contact.created.v1"
 CONTACT_UPDATED = "heed.contact.updated.v1"
 CONTACT_MERGED = "heed.contact.merged.v1"
+CONTACT_SEPARATED = "heed.contact.separated.v1"
 
 _SPEC = ("ce_specversion", b"1.0")
 _SOURCE = ("ce_source", SOURCE.encode())
@@ -123,3 +124,13 @@ class ContactMerged(BaseModel):
 
     surviving: str
     losing: str
+
+
+class ContactSeparated(BaseModel):
+    """`heed.contact.separated.v1`: all keys of the losing person are theirs again."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    surviving: str
+    losing: str
+    keys: Sequence[str]

@@ -2,6 +2,8 @@
 
 They come in order per contact, yet those of different contacts may overtake each other. The table ends right all the
 same: a merge moves whatever was pointed at its losing side before, and follows what its surviving side lost since.
+A separation comes under the keys of both people, so that what either was told before cannot overtake it; it takes from
+the survivor what is still there, and follows what the other one lost since.
 """
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,7 +12,15 @@ from common.consumer import Handler
 from common.envelope import Envelope
 from lead_capture import repository
 from lead_capture.domain.identity import KINDS, customer_key
-from lead_capture.events import CONTACT_CREATED, CONTACT_MERGED, CONTACT_UPDATED, ContactKnown, ContactMerged
+from lead_capture.events import (
+    CONTACT_CREATED,
+    CONTACT_MERGED,
+    CONTACT_SEPARATED,
+    CONTACT_UPDATED,
+    ContactKnown,
+    ContactMerged,
+    ContactSeparated,
+)
 
 
 async def contact_known(session: AsyncSession, envelope: Envelope) -> None:
@@ -30,8 +40,19 @@ async def contact_merged(session: AsyncSession, envelope: Envelope) -> None:
     await repository.point(session, [merged.losing], survivor)
 
 
+async def contact_separated(session: AsyncSession, envelope: Envelope) -> None:
+    """A merge was undone: facts that name the losing person are theirs again."""
+    parted = ContactSeparated.model_validate(envelope.data)
+    held_by = {parted.surviving, await repository.survivor(session, parted.surviving)}
+    losing = await repository.survivor(session, parted.losing)
+    if losing in held_by:
+        losing = parted.losing
+    await repository.hand_back(session, parted.keys, held_by, losing)
+
+
 HANDLERS: dict[str, Handler] = {
     CONTACT_CREATED: contact_known,
     CONTACT_UPDATED: contact_known,
     CONTACT_MERGED: contact_merged,
+    CONTACT_SEPARATED: contact_separated,
 }

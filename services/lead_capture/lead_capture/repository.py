@@ -131,6 +131,12 @@ async def repoint(session: AsyncSession, losing: str, survivor: str) -> None:
     )
 
 
+async def hand_back(session: AsyncSession, keys: Iterable[str], held_by: Iterable[str], to: str) -> None:
+    """Of these keys those that stand for one of `held_by` stand for `to` now. Rows stay, so that all replicas hear."""
+    held = and_(ALIASES.c.alias.in_(list(keys)), ALIASES.c.survivor.in_(list(held_by)))
+    await session.execute(update(ALIASES).where(held).values(survivor=to, changed_at=func.now()))
+
+
 async def survivor(session: AsyncSession, key: str) -> str:
     """The key that this one stands for, itself where nothing else is known."""
     found = await session.execute(select(ALIASES.c.survivor).where(ALIASES.c.alias == key))

@@ -32,6 +32,7 @@ class Catalogue:
         self.first_at = np.zeros(256)
         self.words = np.full((256, WORDS), _NONE, np.uint16)
         self.error = 0.0
+        self.nameless = 0
         self.numbers: dict[str, int] = {}
         self.by_code: dict[int, int] = {}
 
@@ -45,14 +46,24 @@ class Catalogue:
         self.__dict__.update(state)
         self._index()
 
-    def number(self, sku: str, name: str, at: float) -> int:
-        """The product's number; a new one for a new product, -1 while there is no room."""
+    def numbers_of(self, skus: list[str], names: list[str], at: float) -> list[int]:
+        """The products' numbers; new ones for new products, -1 while there is no room."""
+        known = self.numbers
+        if self.nameless == 0:
+            try:
+                return [known[sku] for sku in skus]
+            except KeyError:
+                pass
+        return [self._number(sku, name, at) for sku, name in zip(skus, names, strict=True)]
+
+    def _number(self, sku: str, name: str, at: float) -> int:
         found = self.numbers.get(sku)
         if found is None:
             if len(self.skus) >= MOST_ITEMS:
                 return -1
             found = self._append(sku, at)
         if name and not self.names[found]:
+            self.nameless -= 1
             self.names[found] = name
             self.words[found] = words_of(name)
         return found
@@ -66,6 +77,7 @@ class Catalogue:
             self.words = np.concatenate((self.words, np.full((found, WORDS), _NONE, np.uint16)))
         self.skus.append(sku)
         self.names.append("")
+        self.nameless += 1
         self.first_at[found] = at
         self.numbers[sku] = found
         self.by_code.setdefault(code_of(sku), found)
@@ -93,7 +105,7 @@ class Catalogue:
         self.skus = [self.skus[at] for at in places]
         self.names = [self.names[at] for at in places]
         self.orders, self.fresh, self.first_at = self.orders[places], self.fresh[places], self.first_at[places]
-        self.words = self.words[places]
+        self.words, self.nameless = self.words[places], self.names.count("")
         self._index()
         return numbers
 

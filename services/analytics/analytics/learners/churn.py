@@ -1,57 +1,191 @@
-"""Learns churn risk: River's scaler and logistic regression, judged on each example before it learns it."""
+"""Learns churn risk: weekly chances of a purchase a week later, and who of the contenders foresaw the horizon best."""
 
-import copy
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from river import metrics
+import numpy as np
+from river import linear_model, optim, preprocessing
 
-from analytics.operators import churn_risk
+from analytics.learners.contest import Contest
+from analytics.learners.logistic import Floats, Posterior, sigmoid
+from analytics.operators.buying import STATE
+from analytics.operators.churn_model import CONTENDERS, FEATURES, ChurnModel, Direct, Linear, Projected, phi
+from analytics.operators.churn_prior import DIRECT, WEEKLY
 
-_BINS = 10
+PROJECTED, DIRECTLY, PLAIN = CONTENDERS
+PLAIN_FEATURES = ("silence", "tenure", "order_days", "silence_by_gap", "rate", "recent_28", "recent_112", "spend")
+
+_WEEK = 7 * 86_400.0
+_PRIOR_BIAS, _PRIOR = 0.3, 20.0  # precisions
+_COMMON = 0.25  # spread of what the customers of one week share, in log-odds
+_KEPT_A_WEEK = 0.99
+_LEVEL_HALF_LIFE = 12 * _WEEK
+_LEVEL_DOUBT = 50.0  # information at which a batch's level counts half
+_BATCH = 20_000
+_LARGEST = 1e9
+
+
+class Batch:
+    """Examples that wait to be learned together."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[float]] = []
+
+    def add(self, example: Mapping[str, Any], label: float) -> None:
+        """Raises KeyError, TypeError or ValueError for what is no example."""
+        x, weight = example["x"], float(example.get("weight", 1.0))
+        row = [float(example["as_of"]), label, weight, *map(float, x)]
+        if len(row) != len(STATE) + 3 or not all(-_LARGEST < v < _LARGEST for v in row[1:]) or weight <= 0:
+            raise ValueError("features out of range")
+        self.rows.append(row)
+
+    def take(self) -> tuple[float, Floats, Floats, Floats]:
+        """Mean moment, labels, weights and states (n, len(STATE)); empties the batch."""
+        rows, self.rows = np.array(self.rows), []
+        return float(rows[:, 0].mean()), rows[:, 1], rows[:, 2], rows[:, 3:]
+
+
+class Level:
+    """How the shop as a whole does beyond what its customers' numbers say, half forgotten after 12 weeks.
+
+    A busy season fills everybody's recent counts; what it says about the next eight weeks is little, since seasons
+    pass. So the deviation of the customers' mean log-odds from its own slow mean is taken back.
+    """
+
+    def __init__(self) -> None:
+        self.at = math.nan
+        self.off = self.weight = self.mean = self.mean_weight = self.shift = 0.0
+
+    def learn(self, at: float, odds: Floats, y: Floats, weight: Floats) -> None:
+        """`odds` that the weights alone give, and what came true."""
+        off, information, centre = _common_offset(odds, y, weight)
+        kept = 0.5 ** (max(0.0, at - self.at) / _LEVEL_HALF_LIFE) if self.at == self.at else 1.0
+        self.at = at if self.at != self.at else max(at, self.at)
+        trust = information / (information + _LEVEL_DOUBT)
+        self.off, self.weight = kept * self.off + trust * off, kept * self.weight + trust
+        self.mean, self.mean_weight = kept * self.mean + trust * centre, kept * self.mean_weight + trust
+        usual = self.mean / self.mean_weight if self.mean_weight else centre
+        self.shift = self.off / (self.weight + 1.0) - trust * (centre - usual)
+
+
+class Plain:
+    """River's scaler and logistic regression on a few of the features: what most would begin with."""
+
+    def __init__(self) -> None:
+        self.scaler = preprocessing.StandardScaler()
+        self.regression = linear_model.LogisticRegression(optimizer=optim.SGD(0.02), l2=1e-4)
+
+    def learn(self, x: Floats, y: Floats) -> None:
+        places = [FEATURES.index(name) for name in PLAIN_FEATURES]
+        for row, label in zip(x[:, places].tolist(), y.tolist(), strict=True):
+            named = dict(zip(PLAIN_FEATURES, row, strict=True))
+            self.scaler.learn_one(named)
+            self.regression.learn_one(self.scaler.transform_one(named), bool(label))
+
+    def linear(self) -> Linear:
+        """The same as weights of the features unscaled."""
+        weights, bias = dict.fromkeys(FEATURES, 0.0), float(self.regression.intercept)
+        for name in PLAIN_FEATURES:
+            spread = math.sqrt(self.scaler.vars[name])
+            if spread > 0:
+                weights[name] = float(self.regression.weights.get(name, 0.0)) / spread
+                bias -= weights[name] * self.scaler.means[name]
+        return Linear(bias, tuple(weights.values()))
 
 
 class ChurnLearner:
-    """A model with its progressive figures: each example is predicted before it is learned."""
+    """Two kinds of examples: what happened within a week (`step`), and how the whole horizon ended (`outcome`)."""
 
-    name: ClassVar[str] = churn_risk.MODEL
+    name: ClassVar[str] = "churn_risk"
     publish_every: ClassVar[int] = 200
 
     def __init__(self) -> None:
-        self.model = churn_risk.new_model()
-        self.auc, self.log_loss = metrics.ROCAUC(), metrics.LogLoss()
-        self.squared, self.examples, self.positives = 0.0, 0, 0
-        self.bins = [[0.0, 0.0, 0.0] for _ in range(_BINS)]
+        precision = np.array([_PRIOR_BIAS, *[_PRIOR] * len(FEATURES)])
+        self.weekly = Posterior.start(np.array([WEEKLY.bias, *WEEKLY.weights]), precision)
+        self.direct = Posterior.start(np.array([DIRECT.bias, *DIRECT.weights]), precision)
+        self.plain, self.level, self.contest = Plain(), Level(), Contest(CONTENDERS)
+        self.steps, self.outcomes = Batch(), Batch()
+        self.step, self.examples = 7.0, 0
+        self.centre: Floats = np.zeros(len(FEATURES))
+        self._moments: dict[str, float] = {}
 
     def take(self, example: Mapping[str, Any]) -> None:
-        """Predict, score, then learn."""
-        label, features = (
-            bool(example["label"]),
-            {name: float(example["features"][name]) for name in churn_risk.FEATURES},
-        )
-        risk = self.model.predict_proba_one(dict(features)).get(True, 0.5)
-        self.auc.update(label, risk)
-        self.log_loss.update(label, risk)
-        self.squared += (risk - label) ** 2
+        """A step waits for its batch; an outcome is judged by what was predicted, then waits too."""
+        if example["part"] == "step":
+            step = float(example["step"])
+            if not 0.0 < step < 400.0:
+                raise ValueError("no span of days")
+            self.steps.add(example, float(bool(example["bought"])))
+            self.step = step
+            if len(self.steps.rows) >= _BATCH:
+                self._learn_steps()
+        else:
+            label = bool(example["label"])
+            self.outcomes.add(example, float(label))
+            if example["predicted"]:
+                weight = float(example.get("weight", 1.0))
+                self.contest.take(float(example["as_of"]), label, example["predicted"], weight)
+            if len(self.outcomes.rows) >= _BATCH:
+                self._learn_outcomes()
         self.examples += 1
-        self.positives += label
-        predicted = self.bins[min(_BINS - 1, int(risk * _BINS))]
-        for at, number in enumerate((risk, float(label), 1.0)):
-            predicted[at] += number
-        self.model.learn_one(features, label)
+
+    def snapshot(self) -> ChurnModel:
+        self._learn_steps()
+        self._learn_outcomes()
+        contenders: dict[str, Projected | Direct] = {
+            PROJECTED: Projected(_linear(self.weekly), self.level.shift, self.step),
+            DIRECTLY: Direct(_linear(self.direct)),
+            PLAIN: Direct(self.plain.linear()),
+        }
+        return ChurnModel(contenders, self.contest.decide(), tuple(self.centre.tolist()))
 
     def figures(self) -> dict[str, Any]:
-        seen = max(1, self.examples)
-        calibration = [
-            {"predicted": round(p / n, 4), "observed": round(o / n, 4), "count": int(n)} for p, o, n in self.bins if n
-        ]
-        return {
-            "auc": round(float(self.auc.get()), 4),
-            "log_loss": round(float(self.log_loss.get()), 4),
-            "brier": round(self.squared / seen, 4),
-            "base_rate": round(self.positives / seen, 4),
-            "calibration": calibration,
-        }
+        return self.contest.figures()
 
-    def snapshot(self) -> Any:
-        return copy.deepcopy(self.model)
+    def _learn_steps(self) -> None:
+        if not self.steps.rows:
+            return
+        at, bought, weight, states = self.steps.take()
+        x = phi_of(states)
+        self.weekly.forget(_KEPT_A_WEEK ** self._weeks_since("steps", at))
+        self.weekly.learn(x, bought, weight, _COMMON)
+        self.level.learn(at, self.weekly.odds(x), bought, weight)
+        p = sigmoid(self.weekly.odds(x))
+        information = weight * p * (1.0 - p)
+        part = information.sum() / (information.sum() + _LEVEL_DOUBT)
+        self.centre += part * (information @ x / max(1e-9, information.sum()) - self.centre)
+
+    def _learn_outcomes(self) -> None:
+        if not self.outcomes.rows:
+            return
+        at, lost, weight, states = self.outcomes.take()
+        x = phi_of(states)
+        self.direct.forget(_KEPT_A_WEEK ** self._weeks_since("outcomes", at))
+        self.direct.learn(x, lost, weight, _COMMON)
+        self.plain.learn(x, lost)
+
+    def _weeks_since(self, what: str, at: float) -> float:
+        before = self._moments.get(what, at)
+        self._moments[what] = max(before, at)
+        return max(0.0, at - before) / _WEEK
+
+
+def phi_of(states: Floats) -> Floats:
+    """`phi` of states (n, len(STATE)): (n, len(FEATURES))."""
+    return np.array([phi(tuple(state)) for state in states.tolist()])
+
+
+def _common_offset(odds: Floats, y: Floats, weight: Floats) -> tuple[float, float, float]:
+    """What added to all log-odds makes the labels likely, its information, and the mean of the log-odds so weighted."""
+    off, information = 0.0, np.zeros(len(odds))
+    for _ in range(8):
+        p = sigmoid(odds + off)
+        information = weight * p * (1.0 - p)
+        off += float(np.clip((weight @ (y - p) - off) / (information.sum() + 1.0), -1.0, 1.0))
+    total = float(information.sum())
+    return off, total, float(information @ odds) / max(total, 1e-9)
+
+
+def _linear(posterior: Posterior) -> Linear:
+    return Linear(float(posterior.mean[0]), tuple(posterior.mean[1:].tolist()))

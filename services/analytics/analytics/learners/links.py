@@ -19,7 +19,7 @@ TOP = 10
 _GATHERED = 65_536  # pairs counted at once
 _GATHERED_SECONDS = DAY
 _AHEAD_SECONDS = 30 * DAY  # time goes on by no more than this with one basket
-_RATE = 0.05
+_RATE = 0.1
 _NEVER, _LEAST_BASKETS, _MOST_BASKETS = 2**31, 50, 20_000
 _NO_PAIRS = np.empty(0, np.uint32)
 _CORNERS: dict[int, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
@@ -81,14 +81,14 @@ class LinksLearner:
     def _gather(
         self, at: float, size: int, skus: list[str], names: list[str], fresh: list[int], seen: list[int]
     ) -> None:
-        number = self.catalogue.number
-        numbers = [number(sku, name, at) for sku, name in zip(skus, names, strict=True)]
+        numbers = self.catalogue.numbers_of(skus, names, at)
         self._waiting += 1
         new = [numbers[i] for i in fresh if numbers[i] >= 0]
         self._fresh += new
         if seen and new:
             self._follow([self.catalogue.by_code.get(code, -1) for code in seen[-NEAR:]], new)
-        numbers = [n for n in numbers if n >= 0]
+        if -1 in numbers:
+            numbers = [number for number in numbers if number >= 0]
         keys = _pairs_of(numbers)
         self._gathered += len(keys)
         if size > len(skus):

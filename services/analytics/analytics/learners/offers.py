@@ -1,6 +1,6 @@
 """What the learner of links publishes: each product's neighbours, and the ranking of next best offers.
 
-An offer is a product the customer has not bought. Candidates are the neighbours of the 24 products bought last, what is
+An offer is a product the customer has not bought. Candidates are the neighbours of the 32 products bought last, what is
 popular now, and products with a similar name. They are ranked by a linear score of six logarithms (`FEATURES`); its
 weights are learned by the softmax over the candidates of judged baskets (listwise, ListNet: Cao et al., ICML 2007).
 """
@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.learners.catalogue import BUCKETS, Catalogue
-from analytics.learners.pairs import Pairs
+from analytics.learners.pairs import Neighbours, Pairs
 from analytics.operators.links import Bought, code_of
 from analytics.orders import DAY
 
-PUBLISHED = 131_072  # pairs of a version
+PUBLISHED = 200_000  # pairs of a version
 POPULAR = 40
 SIMILAR = 10
 RANKED = 100
 FEATURES = ("popular_now", "bought_often", "cosine_sum", "cosine_most", "similar_name", "age")
 FIRST_WEIGHTS = (0.45, -0.1, 0.95, 0.4, 0.2, -0.4)
-_DERIVED = frozenset({"by_code", "starts", "others", "together", "after", "cosine"})
+_DERIVED = frozenset({"by_code", "norm", "neighbours"})
 _ADDED = (0.1, 0.5, 0.02, 0.01, 0.05, 1.0)
 
 Floats = NDArray[np.float64]
@@ -90,10 +90,8 @@ class Offers:
         self.by_code: dict[int, int] = {}
         for number, sku in enumerate(self.skus):
             self.by_code.setdefault(code_of(sku), number)
-        size, norm = len(self.skus), np.sqrt(np.maximum(self.orders, 1.0))
-        self.starts, self.others, self.together, self.after = self.pairs.by_item(size)
-        ones = np.repeat(np.arange(size), np.diff(self.starts))
-        self.cosine = (self.together + self.after) / (norm[ones] * norm[self.others])
+        self.norm = np.sqrt(np.maximum(self.orders, 1.0))
+        self.neighbours = Neighbours(self.pairs.keys, len(self.skus))
 
     def number(self, sku: str) -> int | None:
         """A product by its SKU; None where it is not known."""
@@ -102,11 +100,13 @@ class Offers:
 
     def bought_with(self, number: int, least: float = 2.5) -> list[Neighbour]:
         """What is in the same baskets, the nearest (by cosine) first, from `least` baskets with both on."""
-        rows = slice(self.starts[number], self.starts[number + 1])
-        found = []
-        for other, count in zip(self.others[rows].tolist(), self.together[rows].tolist(), strict=True):
-            if count >= least:
-                found.append(self._neighbour(number, other, count))
+        others, places = self.neighbours.of(number)
+        counts = self.pairs.together[places]
+        kept = counts >= least
+        found = [
+            self._neighbour(number, other, count)
+            for other, count in zip(others[kept].tolist(), counts[kept].tolist(), strict=True)
+        ]
         return sorted(found, key=lambda n: (-n.confidence * n.lift, n.sku))
 
     def _neighbour(self, number: int, other: int, count: float) -> Neighbour:
@@ -136,21 +136,27 @@ class Offers:
         """Products that may be offered to who bought `recent`, and their features, one row each."""
         size = len(self.skus)
         total, most, names = np.zeros(size), np.zeros(size), np.zeros(size)
-        for number in recent:
-            rows = slice(self.starts[number], self.starts[number + 1])
-            others, cosine = self.others[rows], self.cosine[rows]
-            total[others] += cosine
-            most[others] = np.maximum(most[others], cosine)
+        if len(recent):
+            self._near(recent, total, most)
+            names = self._similar(recent)
         chosen = total > 0
         chosen[_largest(self.fresh, POPULAR)] = True
-        if len(recent):
-            names = self._similar(recent)
-            chosen[_largest(names, SIMILAR)] = True
+        chosen[_largest(names, SIMILAR)] = True
         chosen[recent] = False
         at = np.flatnonzero(chosen)
         columns: tuple[NDArray[Any], ...] = (self.fresh[at], self.orders[at], total[at], most[at], names[at])
         logs = [np.log(column + added) for column, added in zip(columns, _ADDED, strict=False)]
         return at, np.stack((*logs, self.age[at]), axis=1)
+
+    def _near(self, recent: Places, total: Floats, most: Floats) -> None:
+        """Adds up the cosines of all products with those of `recent`, and keeps the largest."""
+        found = [self.neighbours.of(number) for number in recent.tolist()]
+        others, places = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        norms = np.repeat(self.norm[recent], [len(places) for _, places in found]) * self.norm[others]
+        counted = self.pairs.together[places].astype(np.float32) + self.pairs.after[places]
+        cosine = counted / norms
+        total += np.bincount(others, cosine, len(total))
+        np.maximum.at(most, others, cosine)
 
     def _similar(self, recent: Places) -> Floats:
         """Mean cosine of the names of all products with those of `recent`, words weighted by how rare they are."""
@@ -173,7 +179,7 @@ class Offers:
         return rows, scores[rows]
 
     def popular(self, bought: Callable[[int], bool], limit: int) -> list[int]:
-        """What other customers buy for the first time these days and this one has not bought: what offers have to beat."""
+        """What others buy for the first time these days and this customer has not bought: what offers have to beat."""
         found: list[int] = []
         for number in np.argsort(-self.fresh, kind="stable").tolist():
             if len(found) == limit:
@@ -203,19 +209,14 @@ class Offers:
         )
 
     def _pair(self, one: int, other: int) -> tuple[float, float]:
-        rows = slice(self.starts[one], self.starts[one + 1])
-        at = np.flatnonzero(self.others[rows] == other)
-        if not len(at):
-            return 0.0, 0.0
-        return float(self.together[rows][at[0]]), float(self.after[rows][at[0]])
+        others, places = self.neighbours.of(one)
+        at = places[others == other]
+        return (float(self.pairs.together[at[0]]), float(self.pairs.after[at[0]])) if len(at) else (0.0, 0.0)
 
 
 def _largest(values: NDArray[Any], count: int) -> Places:
     """Where the largest values above nothing are."""
-    if len(values) > count:
-        found = np.argpartition(-values, count - 1)[:count]
-    else:
-        found = np.arange(len(values))
+    found = np.argpartition(-values, count - 1)[:count] if len(values) > count else np.arange(len(values))
     return found[values[found] > 0]
 
 
@@ -228,4 +229,3 @@ def _word_weights(words: NDArray[np.uint16]) -> NDArray[np.float32]:
     length = np.sqrt((weights**2).sum(axis=1, keepdims=True))
     found: NDArray[np.float32] = (weights / np.maximum(length, 1e-9)).astype(np.float32)
     return found
-

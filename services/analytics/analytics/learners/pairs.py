@@ -1,10 +1,12 @@
 """Counts of pairs that fade, in bounded memory.
 
 All pairs share one sorted array of keys with two counts each: bought together, and bought one after the other. When there
-are more than `CAPACITY`, the least quarter is dropped (lossy counting by size: Manku & Motwani, VLDB 2002, with what is
-dropped instead of a fixed bucket width as the error). The error is one-sided and known: the true count is at least the
-count kept, and at most that plus `error`.
+are more than `CAPACITY`, those counted least are dropped, a quarter of all (lossy counting, Manku & Motwani, VLDB 2002,
+by size instead of by bucket). The error is one-sided and known: the true count is at least the count kept, and at most
+that plus `error`.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ _SHIFT = 14  # bits of an item's number
 _KEEP = 0.75
 
 Keys = NDArray[np.uint32]
-Counts = NDArray[np.float32]
+Counts = NDArray[np.floating[Any]]
 
 
 def keys_of(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> Keys:
@@ -50,10 +52,15 @@ class Pairs:
             self._drop()
 
     def _insert(self, at: NDArray[np.intp], keys: Keys, counts: Counts, after: bool) -> None:
-        nothing = np.zeros(len(keys), np.float32)
-        self.keys = np.insert(self.keys, at, keys)
-        self.together = np.insert(self.together, at, nothing if after else counts)
-        self.after = np.insert(self.after, at, counts if after else nothing)
+        new = at + np.arange(len(at))
+        old = np.ones(len(self.keys) + len(at), bool)
+        old[new] = False
+        merged = np.empty(len(old), np.uint32)
+        merged[old], merged[new] = self.keys, keys
+        together, following = np.zeros(len(old), np.float32), np.zeros(len(old), np.float32)
+        together[old], following[old] = self.together, self.after
+        (following if after else together)[new] = counts
+        self.keys, self.together, self.after = merged, together, following
 
     def _drop(self) -> None:
         """Makes room; `error` grows by the largest count that is dropped, and ties at it are dropped alike."""
@@ -86,16 +93,24 @@ class Pairs:
         if len(total) > most:
             kept = total > np.partition(total, len(total) - most)[len(total) - most]
         found.keys, found.error = self.keys[kept], self.error
-        found.together, found.after = (
-            counts[kept].astype(np.float16).astype(np.float32) for counts in (self.together, self.after)
-        )
+        found.together, found.after = (counts[kept].astype(np.float16) for counts in (self.together, self.after))
         return found
 
-    def by_item(self, items: int) -> tuple[NDArray[np.int64], NDArray[np.uint16], Counts, Counts]:
-        """Every pair from either side: where each item's begin, the other items, together, after."""
-        one = (self.keys >> np.uint32(_SHIFT)).astype(np.uint16)
-        other = (self.keys & np.uint32(MOST_ITEMS - 1)).astype(np.uint16)
-        items_of, others = np.concatenate((one, other)), np.concatenate((other, one))
-        order = np.argsort(items_of, kind="stable")
-        starts = np.concatenate(([0], np.cumsum(np.bincount(items_of, minlength=items))))
-        return starts, others[order], np.tile(self.together, 2)[order], np.tile(self.after, 2)[order]
+
+class Neighbours:
+    """The pairs of each item, whichever side it is on, found without copying them all."""
+
+    def __init__(self, keys: Keys, items: int) -> None:
+        self._one = (keys >> np.uint32(_SHIFT)).astype(np.uint16)
+        self._other = (keys & np.uint32(MOST_ITEMS - 1)).astype(np.uint16)
+        every = np.arange(items + 1)
+        self._starts = np.searchsorted(self._one, every)
+        self._back = np.argsort(self._other, kind="stable")
+        self._back_starts = np.searchsorted(self._other[self._back], every)
+
+    def of(self, item: int) -> tuple[NDArray[np.uint16], NDArray[np.intp]]:
+        """The other items, and where the pairs are."""
+        first, last = self._starts[item], self._starts[item + 1]
+        back = self._back[self._back_starts[item] : self._back_starts[item + 1]]
+        others = np.concatenate((self._other[first:last], self._one[back]))
+        return others, np.concatenate((np.arange(first, last), back))

@@ -1,12 +1,11 @@
 """What is bought with what: hands every basket to the learner of pairs, and keeps what each customer bought.
 
-Nothing is alerted here. A task only knows its own customers, pairs are everybody's: baskets go to the learner of links in
-batches, and what it publishes answers "bought with" and the next best offers.
+Nothing is alerted here. A task knows its own customers only, pairs are everybody's: baskets go to the learner of links
+in batches, and what it publishes answers "bought with" and the next best offers.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from struct import Struct
 from typing import Any, ClassVar
 from zlib import crc32
 
@@ -18,7 +17,7 @@ from analytics.profile import Profile
 from analytics.sections import Section
 
 MODEL = "links"
-RECENT = 24  # products a customer bought last, from which offers are made
+RECENT = 32  # products a customer bought last, from which offers are made
 NEAR = 6  # of these, how many are counted as followed by what is bought next
 MOST_LINES = 128  # of a basket; larger ones are sampled
 BATCH_ORDERS, BATCH_LINES, BATCH_SECONDS = 32, 512, 3600.0
@@ -29,8 +28,8 @@ _FILTER_BYTES = _BITS // 8
 
 
 def code_of(sku: str) -> int:
-    """A product as 32 bits (CRC-32 of its SKU)."""
-    return crc32(sku.encode())
+    """A product as 24 bits (of the CRC-32 of its SKU)."""
+    return crc32(sku.encode()) & 0xFFFFFF
 
 
 def bits_of(code: int) -> int:
@@ -40,8 +39,8 @@ def bits_of(code: int) -> int:
 
 @dataclass(slots=True)
 class Bought(Section):
-    """The products a customer bought: the last 24 by code, the latest last; older ones in a Bloom filter of 768 bits with
-    two hashes, which takes a product for bought that was not with probability (1 − exp(−n/384))² after n older ones:
+    """The products a customer bought: the last 32 by code, the latest last; older ones in a Bloom filter of 768 bits with
+    two hashes. After n older ones it takes a product for bought that was not with probability (1 − exp(−n/384))²:
     0.7 % at 33, 5 % at 100, 24 % at 260.
     """
 
@@ -52,8 +51,10 @@ class Bought(Section):
 
     def has(self, code: int) -> bool:
         """Whether this was bought; sometimes true of what was not, never the other way round."""
-        bits = bits_of(code)
-        return code in self.recent or self.older & bits == bits
+        if code in self.recent:
+            return True
+        bits = bits_of(code) if self.older else 0
+        return bool(bits) and self.older & bits == bits
 
     def add(self, codes: Sequence[int]) -> None:
         """Notes a basket."""
@@ -69,12 +70,12 @@ class Bought(Section):
 
     def pack(self) -> bytes:
         older = self.older.to_bytes(_FILTER_BYTES, "little") if self.older else b""
-        return b"".join((bytes([len(self.recent)]), *(code.to_bytes(4, "little") for code in self.recent), older))
+        return b"".join((bytes([len(self.recent)]), *(code.to_bytes(3, "little") for code in self.recent), older))
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Bought":
-        end = 1 + 4 * packed[0]
-        recent = [code for (code,) in _CODE.iter_unpack(packed[1:end])]
+        end = 1 + 3 * packed[0]
+        recent = [int.from_bytes(packed[at : at + 3], "little") for at in range(1, end, 3)]
         return cls(recent, int.from_bytes(packed[end:], "little"))
 
     def merge(self, other: "Bought") -> None:
@@ -82,9 +83,6 @@ class Bought(Section):
         mine, self.recent = self.recent, []
         self.older |= other.older
         self.add([*other.recent, *mine])
-
-
-_CODE = Struct("<I")
 
 
 @dataclass(slots=True)
@@ -132,7 +130,7 @@ class Links(Operator):
         bought, population = profile.of(Bought), world.of(LinksPopulation)
         size = len(lines)
         skus = list(lines) if size <= MOST_LINES else sampled(lines, event.id)
-        codes = [crc32(sku.encode()) for sku in skus]
+        codes = [crc32(sku.encode()) & 0xFFFFFF for sku in skus]
         history = bought.recent
         fresh = [at for at, code in enumerate(codes) if not bought.has(code)] if history else []
         judged = bool(fresh) and population.judges(size)
@@ -143,7 +141,7 @@ class Links(Operator):
             population.since = event.time
         population.baskets.append([event.time, size, skus, names, fresh, seen, older])
         population.lines += len(skus)
-        bought.add(codes if size <= MOST_LINES else [crc32(sku.encode()) for sku in lines])
+        bought.add(codes if size <= MOST_LINES else [code_of(sku) for sku in lines])
         full = len(population.baskets) >= BATCH_ORDERS or population.lines >= BATCH_LINES
         if full or event.time - population.since >= BATCH_SECONDS:
             return population.take(event.time)
@@ -162,7 +160,7 @@ def names_by_sku(items: Any) -> dict[str, str]:
     """The products of an order, each once, with the name they bear ("" for none); what is no product is left out."""
     found: dict[str, str] = {}
     for item in items if isinstance(items, list) else ():
-        sku = item.get("sku") if isinstance(item, Mapping) else None
+        sku = item.get("sku") if isinstance(item, dict) else None
         if isinstance(sku, str) and 0 < len(sku) <= _MOST_SKU:
             name = item.get("name")
             found[sku] = name[:_MOST_NAME] if isinstance(name, str) else ""

@@ -55,15 +55,17 @@ def log_gap(days: float) -> tuple[float, float]:
 @dataclass(slots=True)
 class Rhythm(Section):
     """Mean and variance of the logarithm of a customer's gaps in days; `alarm` is the days of silence that are
-    remarkable. A gap beyond it does not teach unless a second follows: `odd` is its logarithm, NaN for none.
+    remarkable, `shape` that of the gamma. A gap beyond the alarm does not teach unless a second follows: `odd` is its
+    logarithm, NaN for none.
     """
 
     NUMBER: ClassVar[int] = 12
-    LAYOUT: ClassVar[Struct] = Struct("<4dI")
+    LAYOUT: ClassVar[Struct] = Struct("<5dI")
 
     mean: float = 0.0
     var: float = 0.0
     alarm: float = NEVER
+    shape: float = 1.0
     odd: float = math.nan
     gaps: int = 0
 
@@ -81,6 +83,12 @@ class Gaps:
     count: float = 0.0
     within: float = 0.35
     mean: float = 3.0
+
+    def note(self, log: float, squared: float) -> None:
+        self.count += 1.0
+        rate = max(0.002, 1.0 / (20.0 + self.count))
+        self.within += rate * (_CLIPPED * min(squared, _CLIP * self.within) - self.within)
+        self.mean += rate * (log - self.mean)
 
 
 @dataclass(slots=True)
@@ -116,12 +124,9 @@ class RhythmPopulation(Section):
 
     def note(self, segment: int, log: float, squared: float) -> None:
         """A gap: its logarithm, and how far that was from the customer's own mean, squared."""
-        for number in {0, segment}:
-            group = self.group(number)
-            group.count += 1.0
-            rate = max(0.002, 1.0 / (20.0 + group.count))
-            group.within += rate * (_CLIPPED * min(squared, _CLIP * group.within) - group.within)
-            group.mean += rate * (log - group.mean)
+        self.group(0).note(log, squared)
+        if segment:
+            self.group(segment).note(log, squared)
 
     def judge(self, tail: float) -> None:
         """A gap that was held this likely to be exceeded."""
@@ -170,8 +175,9 @@ class Expected(NamedTuple):
         if under <= 0.0:
             return NEVER
         inside = p * p * q * q - under * (p * p - z * z * a)
-        root = (p * q + math.copysign(math.sqrt(max(inside, 0.0)), z)) / under
-        return self.days * math.pow(max(root, 0.0), 3.0)
+        spread = math.sqrt(inside) if inside > 0.0 else 0.0
+        root = (p * q + (spread if z >= 0.0 else -spread)) / under
+        return self.days * root * root * root if root > 0.0 else 0.0
 
 
 def rhythm_of(profile: Profile) -> Rhythm:
@@ -236,6 +242,7 @@ def _alarm(rhythm: Rhythm, population: RhythmPopulation, within: float, mean: fl
     if rhythm.gaps < MIN_GAPS:
         return NEVER
     found = expected(rhythm, within, mean)
+    rhythm.shape = found.shape
     tail = min(FALSE_ALARMS * found.days / YEAR_DAYS, 0.02)
     days = found.quantile(normal_quantile(population.honest(tail)))
     return max(days, _LEAST_RATIO * math.exp(rhythm.mean)) + 1.0

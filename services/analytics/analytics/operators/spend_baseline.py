@@ -10,7 +10,7 @@ segment (`Group`) as on a few more orders.
 import math
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from analytics.operators.evidence import shrunk, weighted
 from analytics.sections import Section
@@ -32,19 +32,13 @@ _GROUP = Struct("<3sH5d")
 _SHAPE = Struct("<3sId2B10d")
 
 
-class Predicted(NamedTuple):
-    """The next order on one scale: its mean and variance, the square of this order's z, and what the scale adds to the
-    logarithm of a Student-t density to make it one of the order's logarithm.
-    """
+Scale = tuple[float, float, float]  # the next order on one scale: mean, variance, and the square of this order's z
 
-    mean: float
-    var: float
-    z2: float
-    shift: float
 
-    def log_density(self, tail: int) -> float:
-        df = _TAILS[tail]
-        return _NORMS[tail] - 0.5 * (df + 1.0) * math.log1p(self.z2 / df) + self.shift
+def log_density(scale: Scale, tail: int) -> float:
+    """Of Student's t, at an order on this scale."""
+    df = _TAILS[tail]
+    return _NORMS[tail] - 0.5 * ((df + 1.0) * math.log1p(scale[2] / df) + math.log(scale[1]))
 
 
 @dataclass(slots=True)
@@ -72,16 +66,16 @@ class Baseline:
     orders: int = 0
     unusual: int = 0
 
-    def on_log(self, log: float, group: "Group") -> Predicted:
+    def on_log(self, log: float, group: "Group") -> Scale:
         """An order on the scale of its logarithm."""
         n = min(self.count, _MEMORY)
         mean = (n * self.mean + _PRIOR_MEAN * group.mean) / (n + _PRIOR_MEAN)
         var = (n * self.var + PRIOR_ORDERS * group.within) / (n + PRIOR_ORDERS) * (1.0 + 1.0 / (n + _PRIOR_MEAN))
         var += _LEAST_VAR
         off = log - mean
-        return Predicted(mean, var, off * off / var, -0.5 * math.log(var))
+        return mean, var, off * off / var
 
-    def on_raw(self, log: float, amount: float, group: "Group") -> Predicted:
+    def on_raw(self, amount: float, group: "Group") -> Scale:
         """An order on the scale of its amount."""
         n = min(self.count, _MEMORY)
         mean = (n * self.raw_mean + _PRIOR_MEAN * group.raw_mean) / (n + _PRIOR_MEAN)
@@ -89,7 +83,7 @@ class Baseline:
         var = (n * self.raw_var + PRIOR_ORDERS * group.raw_within * square) / (n + PRIOR_ORDERS)
         var = var * (1.0 + 1.0 / (n + _PRIOR_MEAN)) + _LEAST_VAR * square
         off = amount - mean
-        return Predicted(mean, var, off * off / var, log - 0.5 * math.log(var))
+        return mean, var, off * off / var
 
     def learn(self, log: float, amount: float, weight: float, group: "Group") -> None:
         """Takes an order in; one squared residual counts up to nine times the usual, so none rules alone."""
@@ -204,13 +198,16 @@ class Shape:
     raw_tail: int = 3
     scores: list[float] = field(default_factory=lambda: [0.0] * (2 * len(_TAILS)))
 
-    def study(self, log: "Predicted", raw: "Predicted") -> None:
-        """Scores every tail on both scales by one order; decides anew every fiftieth time."""
+    def study(self, on_log: Scale, on_raw: Scale, log: float) -> None:
+        """Scores every tail on both scales by one order; decides anew every fiftieth time.
+
+        An amount's density times the amount is the density of its logarithm.
+        """
         self.studied += 1
         rate = max(0.003, 1.0 / (10.0 + self.studied))
         scores, at = self.scores, 0
-        for predicted in (log, raw):
-            z2, shift = min(predicted.z2, _CENSORED), predicted.shift
+        for (_, var, z2), shift in ((on_log, 0.0), (on_raw, log)):
+            z2, shift = min(z2, _CENSORED), shift - 0.5 * math.log(var)
             for tail, norm in zip(_TAILS, _NORMS, strict=True):
                 scores[at] += rate * (norm - 0.5 * (tail + 1.0) * math.log1p(z2 / tail) + shift - scores[at])
                 at += 1

@@ -14,8 +14,8 @@ from analytics.events import Event, What
 from analytics.operators.base import NOTHING, Adopted, Clear, Kind, Noted, Operator, Outcome, Raise, Standing, World
 from analytics.operators.spend_baseline import MIN_ORDERS, Baseline, Group, Shape, SpendPopulation
 from analytics.operators.spend_baseline import Spend as Spend
-from analytics.operators.spend_odds import Judged, judge, probability, study
-from analytics.operators.spend_words import explain, group_of, standing
+from analytics.operators.spend_odds import Judged, judge, probability
+from analytics.operators.spend_words import explain, standing
 from analytics.operators.spend_words import main_baseline as main_baseline
 from analytics.operators.spend_words import usual_spend as usual_spend
 from analytics.orders import DAY, SCALE, Orders
@@ -38,24 +38,25 @@ class SpendDeviation(Operator):
         baseline = profile.of(Spend).of(currency)
         if baseline is None or event.amount <= 0:
             return _UNKNOWN
-        amount, population = event.amount / SCALE, world.of(SpendPopulation)
-        log, group = math.log(amount), group_of(population, currency, profile.segment)
+        amount, population, segment = event.amount / SCALE, world.of(SpendPopulation), profile.segment
+        log, everybody = math.log(amount), population.group(currency, 0)
+        group = everybody if segment == 0 else population.group(currency, segment).over(everybody)
         if baseline.count < MIN_ORDERS:
             baseline.at = max(baseline.at, event.time)
             baseline.learn(log, amount, 1.0, group)
-            _note(population, currency, profile.segment, log, amount)
+            _note(population, everybody, currency, segment, log, amount)
             return _UNKNOWN
         shape = population.shape(currency)
         judged = judge(baseline, log, amount, event.time, group, shape)
         unusual = judged.probability >= 0.5
-        if shape.studied < _STUDY_ALL or int(group.count) % 8 == 0:
-            _study(population, profile.segment, baseline, log, amount, judged.teaches, group, shape)
+        if shape.studied < _STUDY_ALL or everybody.count % 8 == 0:
+            _study(population, segment, baseline, log, amount, judged.teaches, group, shape)
+        noted = Noted(self.kind, judged.probability, unusual)
         if not unusual:
             baseline.learn(log, amount, judged.teaches, group)
-            _note(population, currency, profile.segment, log, amount)
-        noted = Noted(self.kind, judged.probability, unusual)
-        if not unusual and not baseline.orders:
-            return (noted,)
+            _note(population, everybody, currency, segment, log, amount)
+            if not baseline.orders:
+                return (noted,)
         return (noted, *self._run(profile, event, baseline, judged, unusual, log, amount))
 
     def _run(
@@ -134,8 +135,10 @@ def _forget(baseline: Baseline) -> None:
     baseline.evidence = 0.0
 
 
-def _note(population: SpendPopulation, currency: str, segment: int, log: float, amount: float) -> None:
-    population.group(currency, 0).note(log, amount)
+def _note(
+    population: SpendPopulation, everybody: Group, currency: str, segment: int, log: float, amount: float
+) -> None:
+    everybody.note(log, amount)
     if segment:
         population.group(currency, segment).note(log, amount)
 
@@ -150,10 +153,11 @@ def _study(
     group: Group,
     shape: Shape,
 ) -> None:
-    """An order teaches the population how orders scatter about their own customer's mean."""
-    on_log, on_raw = study(baseline, log, amount, group, shape)
-    mean = max(on_raw.mean, 1e-9)
+    """An order teaches how orders are distributed, and how they scatter about their own customer's mean."""
+    on_log, on_raw = baseline.on_log(log, group), baseline.on_raw(amount, group)
+    shape.study(on_log, on_raw, log)
+    mean = max(on_raw[0], 1e-9)
     fresh = baseline.count / (baseline.count + 1.0)  # the mean is not known exactly either
-    squares = fresh * (log - on_log.mean) ** 2, fresh * ((amount - mean) / mean) ** 2
+    squares = fresh * (log - on_log[0]) ** 2, fresh * ((amount - mean) / mean) ** 2
     for number in {0, segment}:
         population.group(baseline.currency, number).scatter(*squares, weight)

@@ -10,12 +10,13 @@ import math
 from typing import NamedTuple
 
 from analytics.operators.evidence import CAP, DAY, YEAR_DAYS
-from analytics.operators.spend_baseline import Baseline, Group, Predicted, Shape
+from analytics.operators.spend_baseline import Baseline, Group, Scale, Shape, log_density
 
 _SHARE = 0.5  # of a spell's orders are unusual
 _ENTERED = 0.2 / YEAR_DAYS  # spells a day, as prior
 _ENTERED_MOST = 0.05
-_SPELL_DAYS, _SPELL_ORDERS = 14.0, 8.0
+_SPELL_DAYS, _BY_ORDERS = 14.0, 1.0 / 8.0  # what came before fades by the slower of the two
+_ORDER_FADE = math.exp(-_BY_ORDERS)
 _PAUSE_DAYS = 60.0  # a longer pause is no longer known to have been as usual
 _ODDS_MOST = 50.0
 _DOUBT = 0.05  # for teaching, a spell is never held less likely than this
@@ -24,6 +25,7 @@ _FALL = 0.7  # how steeply the density of larger factors falls
 _MORE, _LESS = math.log(0.6), math.log(0.4)  # more than usual is a little likelier than less
 _HALF_NORMAL = math.sqrt(math.pi / 2)
 _RATIO_MOST = 30.0
+_LEAST = 1e-9
 
 
 class Judged(NamedTuple):
@@ -41,7 +43,12 @@ class Judged(NamedTuple):
 
 def probability(spell: float, log_ratio: float) -> float:
     """That an order is unusual, given the probability of a spell and what the order itself says."""
-    unusual = spell * _SHARE * math.exp(log_ratio)
+    return _probability(spell, _SHARE * math.exp(log_ratio))
+
+
+def _probability(spell: float, ratio: float) -> float:
+    """`ratio`: of the likelihoods, times the share of a spell's orders that are unusual."""
+    unusual = spell * ratio
     return unusual / (unusual + 1.0 - spell * _SHARE)
 
 
@@ -49,42 +56,47 @@ def judge(baseline: Baseline, log: float, amount: float, at: float, group: Group
     """Scores an order and carries the odds and the evidence for a spell on."""
     density, usual, var = _usual(baseline, log, amount, group, shape)
     log_ratio = min(_unusual_density(log - usual, var) - density, _RATIO_MOST)
-    days = max(0.0, at - baseline.at) / DAY
-    fade = math.exp(-min(days / _SPELL_DAYS, 1.0 / _SPELL_ORDERS))
-    odds = baseline.odds
-    spell = odds / (1.0 + odds) * fade
-    spell += (1.0 - spell / fade) * min(_ENTERED * days, _ENTERED_MOST)
-    found = probability(spell, log_ratio)
-    mixed = _SHARE * math.exp(log_ratio) + 1.0 - _SHARE
+    ratio = _SHARE * math.exp(log_ratio)
+    days = (at - baseline.at) / DAY
+    if days > 0.0:
+        baseline.at = at
+    else:
+        days = 0.0
+    by_time = days / _SPELL_DAYS
+    fade = math.exp(-by_time) if by_time < _BY_ORDERS else _ORDER_FADE
+    carried = baseline.odds / (1.0 + baseline.odds)
+    entered = _ENTERED * days
+    spell = carried * fade + (1.0 - carried) * (entered if entered < _ENTERED_MOST else _ENTERED_MOST)
+    mixed = ratio + 1.0 - _SHARE
     baseline.odds = min(spell * mixed / (1.0 - spell), _ODDS_MOST)
-    years = min(days, _PAUSE_DAYS) / YEAR_DAYS
+    years = (days if days < _PAUSE_DAYS else _PAUSE_DAYS) / YEAR_DAYS
     baseline.evidence = min((baseline.evidence * fade + years) * mixed, CAP)
-    baseline.at = max(baseline.at, at)
-    teaches = 1.0 - (found if spell > _DOUBT else probability(_DOUBT, log_ratio))
+    found = _probability(spell, ratio)
+    teaches = 1.0 - (found if spell > _DOUBT else _probability(_DOUBT, ratio))
     return Judged(spell, log_ratio, found, usual, var, teaches)
 
 
 def usual(baseline: Baseline, group: Group, shape: Shape) -> tuple[float, float]:
     """The logarithm of the usual amount and the variance about it."""
-    log = math.log(max(baseline.raw_mean, 1e-9))
-    _, found, var = _usual(baseline, log, baseline.raw_mean, group, shape)
+    amount = max(baseline.raw_mean, _LEAST)
+    _, found, var = _usual(baseline, math.log(amount), amount, group, shape)
     return found, var
 
 
-def _usual(baseline: Baseline, log: float, amount: float, group: Group, shape: Shape) -> tuple[float, float, float]:
-    """The log density of the order's logarithm, and the logarithm of the usual amount with the variance about it."""
+def _usual(baseline: Baseline, log: float, amount: float, group: Group, shape: Shape) -> Scale:
+    """The log density of the order's logarithm; the logarithm of the usual amount, and the variance about it."""
     weight = shape.log_weight
     if weight == 1.0:
         own = baseline.on_log(log, group)
-        return own.log_density(shape.tail), own.mean, own.var
-    raw = baseline.on_raw(log, amount, group)
-    density, mean, var = raw.log_density(shape.raw_tail), math.log(raw.mean), raw.var / (raw.mean * raw.mean)
+        return log_density(own, shape.tail), own[0], own[1]
+    raw = baseline.on_raw(amount, group)
+    mean = max(raw[0], _LEAST)
+    density, middle, var = log_density(raw, shape.raw_tail) + log, math.log(mean), raw[1] / (mean * mean)
     if weight == 0.0:
-        return density, mean, var
+        return density, middle, var
     own = baseline.on_log(log, group)
-    mixed = _mixed(weight, own.log_density(shape.tail), density)
-    rest = 1.0 - weight
-    return mixed, weight * own.mean + rest * mean, weight * own.var + rest * var
+    mixed, rest = _mixed(weight, log_density(own, shape.tail), density), 1.0 - weight
+    return mixed, weight * own[0] + rest * middle, weight * own[1] + rest * var
 
 
 def _mixed(weight: float, log_a: float, log_b: float) -> float:
@@ -101,10 +113,3 @@ def _unusual_density(off: float, var: float) -> float:
     beyond = abs(off) - _FACTOR
     peak = (_MORE if off > 0 else _LESS) - math.log(_HALF_NORMAL * math.sqrt(spread) + 1.0 / _FALL)
     return peak - (0.5 * beyond * beyond / spread if beyond < 0 else _FALL * beyond)
-
-
-def study(baseline: Baseline, log: float, amount: float, group: Group, shape: Shape) -> tuple[Predicted, Predicted]:
-    """What both scales say of an order that is about to teach the population."""
-    on_log, on_raw = baseline.on_log(log, group), baseline.on_raw(log, amount, group)
-    shape.study(on_log, on_raw)
-    return on_log, on_raw

@@ -83,7 +83,7 @@ class StandingQuery(Operator):
         book, remembered = world.of(RulesPopulation), profile.get(Remembered)
         if remembered is None:
             return
-        remembered.open(book.tracks)
+        remembered.recall(book.tracks)
         if book.running:
             profile.set_timer(self.kind, max(profile.last_event_at, remembered.checked))
 
@@ -95,7 +95,7 @@ class StandingQuery(Operator):
 
 def remember(profile: Profile, remembered: Remembered, event: Event, book: RulesPopulation) -> None:
     """Adds a fact to the memories of its tracks."""
-    memory = remembered.open(book.tracks)
+    memory = remembered.recall(book.tracks)
     remembered.since = min(remembered.since, event.time, _heard_of(profile))
     for track in book.feeding[event.what]:
         track.add(memory, event)
@@ -167,7 +167,7 @@ def _look(
 
 
 def _view(profile: Profile, remembered: Remembered, book: RulesPopulation, now: float, world: World) -> Now:
-    memory = remembered.open(book.tracks)
+    memory = remembered.recall(book.tracks)
     return Now(now, remembered.since, memory, book.covered, reader(profile, world, now))
 
 

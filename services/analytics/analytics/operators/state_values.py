@@ -5,6 +5,7 @@ from collections.abc import Callable
 from analytics.activity import Activity
 from analytics.operators.base import World
 from analytics.operators.churn_risk import ChurnRisk
+from analytics.operators.segment import MODEL as SEGMENTS
 from analytics.operators.spend_deviation import usual_spend
 from analytics.orders import DAY, SCALE, Orders
 from analytics.profile import Profile
@@ -61,6 +62,13 @@ def _churn_risk(profile: Profile, world: World, now: float) -> Found:
     return None if standing is None or standing.value is None else (standing.value, "")
 
 
+def _segment(profile: Profile, world: World, now: float) -> Found:
+    adopted = world.models.get(SEGMENTS)
+    if adopted is None or not profile.segment:
+        return None
+    return str(adopted.model.name(profile.segment)), ""
+
+
 READERS: dict[str, Reader] = {
     "tickets.open": _tickets_open,
     "tickets.total": _tickets_total,
@@ -70,4 +78,5 @@ READERS: dict[str, Reader] = {
     "spend.total": _spend_total,
     "spend.usual": _spend_usual,
     "churn.risk": _churn_risk,
+    "segment": _segment,
 }

@@ -1,7 +1,9 @@
 """More tickets than this customer's own history and the population explain.
 
-Recent tickets are a count that halves every 14 days (a window of about 20 days); the expected count is a
-gamma-Poisson mean of the customer's own rate and the population's. Alarm: a Poisson tail below 1 %, three or more.
+Recent tickets are a count that halves every 14 days (a window of about 20 days). The own rate is gamma distributed:
+the tickets before the recent ones in the days so far, leaning on everybody's rate as on 60 days; so the count is
+negative binomial. Alarm where so many would be reached by chance once in 200 years of this customer, three at least.
+Calm again when the count has fallen to one: each ticket in between only updates the alarm.
 """
 
 import math
@@ -27,15 +29,17 @@ from analytics.operators.base import (
     Standing,
     World,
 )
+from analytics.operators.evidence import FALSE_ALARMS, YEAR_DAYS
 from analytics.orders import DAY, Orders
 from analytics.profile import NEVER, Profile
 from analytics.sections import Section
 
 CALM = 1.0
 _WINDOW_DAYS = 14 / math.log(2)
-_ALARM_TAIL = 0.01
 _LEAST_RECENT = 2.4
 _PRIOR_DAYS = 60.0
+_MOST_TERMS = 10_000
+_LEAST_A_YEAR = 0.5  # tickets; each is a test
 
 
 @dataclass(slots=True)
@@ -71,13 +75,17 @@ class SupportLoad(Operator):
         return standing(profile, world, now)
 
     def score_again(self, features: Mapping[str, Any], model: Adopted | None) -> float:
-        return 1 - _tail(features["recent"], features["expected"])
+        return 1 - _tail(features["recent"], features["expected"], features["weight"])
 
 
 def alarmed(profile: Profile, world: World, now: float) -> bool:
     """Whether the load is remarkable now."""
     recent = profile.of(Activity).tickets_now(now)
-    return recent >= _LEAST_RECENT and _tail(recent, _expected(profile, world, now)) < _ALARM_TAIL
+    if recent < _LEAST_RECENT:
+        return False
+    expected, weight = _expected(profile, world, now)
+    tickets_a_year = expected / _WINDOW_DAYS * YEAR_DAYS
+    return _tail(recent, expected, weight) * max(tickets_a_year, _LEAST_A_YEAR) < FALSE_ALARMS
 
 
 def calm_at(profile: Profile, now: float) -> float:
@@ -87,31 +95,30 @@ def calm_at(profile: Profile, now: float) -> float:
 
 
 def explain(profile: Profile, world: World, now: float) -> Finding:
-    activity, expected = profile.of(Activity), _expected(profile, world, now)
+    activity, (expected, weight) = profile.of(Activity), _expected(profile, world, now)
     recent = activity.tickets_now(now)
     count = math.ceil(recent)
-    tail = _tail(recent, expected)
     waiting = f" {activity.open_tickets} of them open." if activity.open_tickets else ""
     return Finding(
         kind=Kind.SUPPORT_LOAD,
         direction="bad",
         severity="high" if activity.open_tickets >= 2 else "medium",
-        score=1 - tail,
+        score=1 - _tail(recent, expected, weight),
         sentence=f"{count} tickets in three weeks; usually {_usual(expected)}.{waiting}",
         expected=Reading(round(expected, 2), "tickets", f"{_usual(expected)} in three weeks"),
         observed=Reading(round(recent, 2), "tickets", f"about {count} tickets in three weeks"),
         reasons=(Reason("rate", f"{activity.tickets_total} tickets in all, {count} of them just now.", 1.0),),
         step=("help", "Read the open tickets, then call before they write again"),
-        features={"recent": recent, "expected": expected, "open": activity.open_tickets},
+        features={"recent": recent, "expected": expected, "weight": weight, "open": activity.open_tickets},
     )
 
 
 def standing(profile: Profile, world: World, now: float) -> Standing:
     recent = profile.of(Activity).tickets_now(now)
-    expected = _expected(profile, world, now)
+    expected, weight = _expected(profile, world, now)
     level = Level.ALARM if alarmed(profile, world, now) else Level.WATCH if recent >= 1.5 else Level.OK
     text = f"{recent:.1f} tickets lately; usually {_usual(expected)}."
-    value = 1 - _tail(recent, expected) if recent else 0.0
+    value = 1 - _tail(recent, expected, weight) if recent else 0.0
     evidence = f"{profile.of(Activity).tickets_total} tickets so far"
     return Standing(Kind.SUPPORT_LOAD, "Support load", value, level, True, evidence, (Reason("rate", text, 1.0),), now)
 
@@ -120,17 +127,25 @@ def _usual(expected: float) -> str:
     return f"about {expected:.1f}" if expected >= 0.5 else "hardly any"
 
 
-def _expected(profile: Profile, world: World, now: float) -> float:
-    since = profile.of(Orders).first_at or profile.of(Activity).tickets_at
+def _expected(profile: Profile, world: World, now: float) -> tuple[float, float]:
+    """The tickets expected in a window, and the tickets that this is known from (the shape of the gamma)."""
+    activity = profile.of(Activity)
+    since = profile.of(Orders).first_at or activity.tickets_at
     days = max(0.0, (now - since) / DAY)
-    own = max(0.0, profile.of(Activity).tickets_total - profile.of(Activity).tickets_now(now))
+    own = max(0.0, activity.tickets_total - activity.tickets_now(now))
     population = world.of(TicketPopulation)
-    rate = population.tickets / max(population.days, 1.0)
-    return _WINDOW_DAYS * (own + rate * _PRIOR_DAYS) / (days + _PRIOR_DAYS)
+    weight = own + population.tickets / max(population.days, 1.0) * _PRIOR_DAYS
+    return _WINDOW_DAYS * weight / (days + _PRIOR_DAYS), weight
 
 
-def _tail(count: float, mean: float) -> float:
-    """P(X >= count) of a Poisson with this mean."""
+def _tail(count: float, mean: float, weight: float) -> float:
+    """P(X >= count) of a negative binomial with this mean and shape."""
     k = math.ceil(count - 1e-9)
-    below = sum(math.exp(i * math.log(mean) - mean - math.lgamma(i + 1)) for i in range(k)) if mean > 0 else 1.0
+    if mean <= 0 or weight <= 0:
+        return float(k <= 0)
+    hit = mean / (mean + weight)
+    term = below = math.exp(weight * math.log1p(-hit)) if k > 0 else 0.0
+    for i in range(1, min(k, _MOST_TERMS)):
+        term *= hit * (weight + i - 1) / i
+        below += term
     return min(1.0, max(0.0, 1 - below))

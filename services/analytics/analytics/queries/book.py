@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from struct import Struct
 from typing import Any, ClassVar
 
@@ -34,13 +35,14 @@ class Active:
     started: float = 0.0
 
     def __post_init__(self) -> None:
-        self.plan = _plan(self.text, self.tracks)
+        self.plan = _plan(self.text, tuple(sorted(self.tracks.items())))
 
 
-def _plan(text: str, numbers: Mapping[str, int]) -> Plan | None:
-    """None for a rule that this version does not understand."""
+@lru_cache(256)
+def _plan(text: str, numbers: tuple[tuple[str, int], ...]) -> Plan | None:
+    """None for a rule that this version does not understand. All partitions share it."""
     try:
-        return numbered(check(text), numbers)
+        return numbered(check(text), dict(numbers))
     except (RuleError, KeyError):
         return None
 
@@ -90,6 +92,10 @@ class RulesPopulation(Section):
             self.covered.setdefault(number, covered)
         self._arrange()
         return rule
+
+    def speaking(self) -> set[str]:
+        """The queries that were started."""
+        return {rule.query for rule in self.rules.values() if rule.started}
 
     def retire(self, query: str) -> int | None:
         """Ends a rule. Its number, or None when it was not active."""

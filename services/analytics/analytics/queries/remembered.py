@@ -18,7 +18,7 @@ class Remembered(Section):
     """`since`: when the customer was first heard of; `checked`: the moment the rules were last looked at, which never
     goes back; `quiet`: rules that say nothing before a moment, by number. Memories are by the numbers of their tracks.
 
-    Memories stay packed until `open` gives them the shape of their track; after a merge there are two of a number.
+    Memories stay packed until `recall` gives them the shape of their track; after a merge there are two of a number.
     """
 
     NUMBER: ClassVar[int] = 70
@@ -30,7 +30,7 @@ class Remembered(Section):
     packed: list[tuple[int, bytes]] = field(default_factory=list)
     memory: dict[int, Memory] = field(default_factory=dict)
 
-    def open(self, tracks: Mapping[int, Track]) -> dict[int, Memory]:
+    def recall(self, tracks: Mapping[int, Track]) -> dict[int, Memory]:
         """The memories of these tracks; those of others are forgotten."""
         for number, packed in self.packed:
             if number in tracks:

@@ -28,9 +28,7 @@ def upgrade() -> None:
         sa.Column("ended_at", _MOMENT),
         sa.Column("ended_by", sa.Text),
     )
-    op.create_index(
-        "queries_number", "queries", ["number"], unique=True, postgresql_where=sa.text("ended_at IS NULL")
-    )
+    op.create_index("queries_number", "queries", ["number"], unique=True, postgresql_where=sa.text("ended_at IS NULL"))
     op.create_index("queries_newest", "queries", [sa.text("created_at DESC"), sa.text("id DESC")])
     op.create_table(
         "query_histories",

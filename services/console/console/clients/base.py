@@ -75,7 +75,7 @@ class Upstream:
             raise Unavailable(self.label, "It cannot be reached.") from None
         self._check(response)
         try:
-            return model.model_validate_json(response.content)
+            return model.model_validate_json(response.content or b"{}")  # 204 says nothing
         except ValidationError:
             raise Unavailable(self.label, "Its answer could not be understood.") from None
 

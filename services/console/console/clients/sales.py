@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from pydantic import Field, ValidationError
 
-from console.clients.analytics import Measure, PastOrder, Reason, Step
+from console.clients.analytics.customers import Measure, PastOrder, Reason, Step
 from console.clients.base import Answer, Person, Unavailable, Upstream
 from console.clients.eventstream import events
 
@@ -40,6 +40,7 @@ class Alert(Answer):
     outcome: str | None = None
     note: str | None = None
     model_version: str | None = None
+    trigger_id: str | None = None
     cleared_at: datetime | None = None
 
     @property

@@ -16,6 +16,7 @@ WORDS = {
     "purchase_silence": "Silence",
     "churn_risk": "Churn risk",
     "support_load": "Support load",
+    "standing_query": "Your rule",
     # how an alert ended
     "contacted": "Contacted",
     "recovered": "Recovered",

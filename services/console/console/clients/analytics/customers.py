@@ -1,10 +1,10 @@
-"""The analytics service: profiles, live scores, models, the runtime."""
+"""A customer as the operators see them: what is usual, live scores, what is noticed."""
 
 from datetime import datetime
 
 from pydantic import Field
 
-from console.clients.base import Answer, Money, Upstream
+from console.clients.base import Answer, Money
 
 
 class Reason(Answer):
@@ -49,6 +49,7 @@ class Score(Answer):
 class Trigger(Answer):
     trigger: str = ""
     kind: str
+    customer: str = ""
     direction: str = "bad"
     severity: str = "medium"
     sentence: str
@@ -58,6 +59,14 @@ class Trigger(Answer):
     opened_at: datetime | None = None
     time: datetime | None = None
     recent_orders: list[PastOrder] = Field(default_factory=list)
+    rule: str | None = None  # the standing query it is about
+    open: bool = True
+    cleared_at: datetime | None = None
+
+
+class TriggerPage(Answer):
+    items: list[Trigger]
+    next: str | None = None
 
 
 class Band(Answer):
@@ -87,52 +96,3 @@ class Profile(Answer):
     expected_next: Window | None = None
     scores: list[Score] = Field(default_factory=list)
     open_triggers: list[Trigger] = Field(default_factory=list)
-
-
-class CalibrationBin(Answer):
-    predicted: float
-    observed: float
-    count: int
-
-
-class Model(Answer):
-    model: str
-    version: str | int
-    adopted_at: datetime | None = None
-    examples: int = 0
-    auc: float | None = None
-    brier: float | None = None
-    log_loss: float | None = None
-    calibration: list[CalibrationBin] = Field(default_factory=list)
-
-
-class Models(Answer):
-    items: list[Model]
-
-
-class Partition(Answer):
-    partition: int
-    next_offset: int | None = None
-    lag: int | None = None
-    event_time: datetime | None = None
-    customers: int | None = None
-
-
-class Runtime(Answer):
-    """What one process owns."""
-
-    owner: str | None = None
-    partitions: list[Partition]
-
-
-class AnalyticsClient(Upstream):
-    label = "Analytics"
-
-    async def profile(self, customer: str) -> Profile:
-        return await self._get(f"/v1/customers/{customer}", Profile)
-
-    async def models(self) -> Models:
-        return await self._get("/v1/models", Models)
-
-    async def runtime(self) -> Runtime:
-        return await self._get("/v1/runtime", Runtime)

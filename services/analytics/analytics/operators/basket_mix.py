@@ -1,0 +1,227 @@
+"""Baskets of things this customer does not usually buy.
+
+A customer's own articles are a sketch of 512 bits in two generations (a Bloom filter with one hash; the older half is
+dropped when the younger is full), so the familiar share of a basket is known, less what the sketch would say of any
+article. It is weighed against the customer's own familiar share, leaning on everybody's, by the hypothesis that it has
+fallen to a quarter. The weights are those of one Bernoulli trial a basket: for any distribution with the same mean
+the likelihood ratio then has a mean of at most one, so evidence (`evidence`) stays honest however lumpy baskets are.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, ClassVar
+from zlib import crc32
+
+from analytics.events import Event, What
+from analytics.operators.base import (
+    NOTHING,
+    Adopted,
+    Clear,
+    Finding,
+    Kind,
+    Level,
+    Operator,
+    Outcome,
+    Raise,
+    Reading,
+    Reason,
+    Standing,
+    World,
+)
+from analytics.operators.evidence import ALARM_YEARS, certainty, grown, shrunk, teaching, weighted
+from analytics.operators.spend_words import main_baseline
+from analytics.orders import DAY
+from analytics.profile import Profile
+from analytics.sections import Section
+
+MIN_BASKETS = 6
+HABIT = 0.5  # familiar share from which on something is to be noticed
+CALM_YEARS = 1.0
+CHANGE_BASKETS, CHANGE_DAYS = 4, 20.0
+_BITS = 256
+_FULL = 96
+_MAX_LINES = 24  # of a basket that are looked at
+_MEMORY = 20.0
+_PRIOR_BASKETS = 4.0
+_FADE = math.exp(-1.0 / 8.0)
+_FALLS_TO = 0.25
+_EDGE = 0.02
+
+
+@dataclass(slots=True)
+class Articles(Section):
+    """The sketch (`young`, `old`), the usual familiar share and the baskets it was learned from, the evidence, the
+    moment of the last basket; since an alarm, when it was raised and the unfamiliar baskets.
+    """
+
+    NUMBER: ClassVar[int] = 18
+    LAYOUT: ClassVar[Struct] = Struct("<32s32s4dIH")
+
+    young: int = 0
+    old: int = 0
+    share: float = 0.0
+    evidence: float = 0.0
+    at: float = 0.0
+    since: float = 0.0
+    baskets: int = 0
+    unfamiliar: int = 0
+
+    def keep(self, bits: int) -> None:
+        """Takes a basket's articles into the sketch."""
+        self.young |= bits
+        if self.young.bit_count() > _FULL:
+            self.old, self.young = self.young, bits
+
+    def pack(self) -> bytes:
+        young, old = self.young.to_bytes(32, "little"), self.old.to_bytes(32, "little")
+        rest = (self.share, self.evidence, self.at, self.since, self.baskets, self.unfamiliar)
+        return self.LAYOUT.pack(young, old, *rest)
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Articles":
+        young, old, *rest = cls.LAYOUT.unpack(packed)
+        return cls(int.from_bytes(young, "little"), int.from_bytes(old, "little"), *rest)
+
+    def merge(self, other: "Articles") -> None:
+        self.young |= other.young
+        self.old |= other.old
+        self.share = weighted(self.share, self.baskets, other.share, other.baskets)
+        self.baskets += other.baskets
+        self.at = max(self.at, other.at)
+        self.evidence = 0.0
+
+
+@dataclass(slots=True)
+class ArticlePopulation(Section):
+    """The mean familiar share of everybody's baskets."""
+
+    NUMBER: ClassVar[int] = 19
+    LAYOUT: ClassVar[Struct] = Struct("<dI")
+
+    share: float = 0.5
+    baskets: int = 0
+
+    def note(self, share: float) -> None:
+        self.baskets += 1
+        self.share += max(0.001, 1.0 / (20.0 + self.baskets)) * (share - self.share)
+
+
+class BasketMix(Operator):
+    kind = Kind.BASKET_MIX
+    takes = frozenset({What.ORDER})
+
+    def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
+        bits, known, lines = _look(profile, event.data.get("items"))
+        if not lines:
+            return NOTHING
+        own, everybody = profile.of(Articles), world.of(ArticlePopulation)
+        share = _familiar(own, known, lines)
+        days, own.at = (event.time - own.at) / DAY, max(own.at, event.time)
+        said: Sequence[Outcome] = NOTHING
+        if own.baskets >= MIN_BASKETS:
+            everybody.note(share)
+            usual = _usual(own, everybody)
+            if usual >= HABIT or self.kind in profile.episodes:
+                own.evidence = grown(own.evidence, days, _FADE, _ratio(share, usual))
+                said = self._say(profile, event, own, share, usual, bits)
+        _teach(own, share, bits)
+        return said
+
+    def _say(
+        self, profile: Profile, event: Event, own: Articles, share: float, usual: float, bits: int
+    ) -> Sequence[Outcome]:
+        if self.kind not in profile.episodes:
+            if own.evidence < ALARM_YEARS:
+                return NOTHING
+            own.since, own.unfamiliar = event.time, 1
+            return (Raise(explain(profile, own, share, usual)),)
+        own.unfamiliar = min(own.unfamiliar + (share < HABIT), 65_535)
+        if own.evidence < CALM_YEARS:
+            return (Clear(self.kind, "They buy their usual things again."),)
+        if own.unfamiliar < CHANGE_BASKETS or event.time - own.since < CHANGE_DAYS * DAY:
+            return NOTHING
+        own.young, own.old, own.evidence, own.baskets = bits, 0, 0.0, 1
+        return (Clear(self.kind, "What they buy now is the new usual."),)
+
+    def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
+        own, label = profile.get(Articles), "Basket"
+        if own is None:
+            return None
+        if own.baskets < MIN_BASKETS:
+            evidence = f"{own.baskets} baskets; {MIN_BASKETS} are needed"
+            return Standing(self.kind, label, None, Level.UNKNOWN, False, evidence, (), now)
+        usual = _usual(own, world.of(ArticlePopulation))
+        level = Level.ALARM if self.kind in profile.episodes else Level.WATCH if own.evidence > 20 else Level.OK
+        reason = Reason("familiar", f"{usual:.0%} of a basket are usually things bought before.", 1.0)
+        known = f"{own.baskets} baskets, enough"
+        return Standing(self.kind, label, certainty(own.evidence), level, True, known, (reason,), now)
+
+    def score_again(self, features: Mapping[str, Any], model: Adopted | None) -> float:
+        return certainty(features["evidence_years"])
+
+
+def _look(profile: Profile, items: Any) -> tuple[int, int, int]:
+    """The articles of a basket as bits of the sketch, how many of its lines are familiar, and the lines."""
+    if not items or not isinstance(items, list):
+        return 0, 0, 0
+    own = profile.of(Articles)
+    sketch, bits, known, lines = own.young | own.old, 0, 0, 0
+    for item in items[:_MAX_LINES]:
+        sku = item.get("sku") if isinstance(item, dict) else None
+        if sku and isinstance(sku, str):
+            bit = 1 << (crc32(sku.encode(errors="replace")) % _BITS)
+            bits |= bit
+            lines += 1
+            known += bit & sketch != 0
+    return bits, known, lines
+
+
+def _familiar(own: Articles, known: int, lines: int) -> float:
+    """The familiar share, less what the sketch would say of any article."""
+    by_chance = (own.young | own.old).bit_count() / _BITS
+    return max(0.0, (known / lines - by_chance) / (1.0 - by_chance)) if by_chance < 1.0 else 0.0
+
+
+def _usual(own: Articles, everybody: ArticlePopulation) -> float:
+    usual = shrunk(own.share, min(float(own.baskets), _MEMORY), everybody.share, _PRIOR_BASKETS)
+    return min(max(usual, _EDGE), 1.0 - _EDGE)
+
+
+def _ratio(share: float, usual: float) -> float:
+    """The log likelihood ratio of "the familiar share has fallen" against the usual one."""
+    fallen = usual * _FALLS_TO
+    return share * math.log(fallen / usual) + (1.0 - share) * math.log((1.0 - fallen) / (1.0 - usual))
+
+
+def _teach(own: Articles, share: float, bits: int) -> None:
+    """An unfamiliar basket of a customer with habits is not taken for a habit at once."""
+    own.baskets += 1
+    rate = max(1.0 / _MEMORY, 1.0 / own.baskets) * teaching(own.evidence)
+    own.share += rate * (share - own.share)
+    if share >= HABIT or own.share < HABIT or own.baskets < MIN_BASKETS:
+        own.keep(bits)
+
+
+def explain(profile: Profile, own: Articles, share: float, usual: float) -> Finding:
+    """The words and numbers; good where they spend as they used to."""
+    baseline = main_baseline(profile)
+    good = baseline is not None and baseline.odds < 1.0
+    return Finding(
+        kind=Kind.BASKET_MIX,
+        direction="good" if good else "bad",
+        severity="low",
+        score=certainty(own.evidence),
+        sentence=f"Buys other things than before: {share:.0%} of the last basket were familiar, usually {usual:.0%}.",
+        expected=Reading(round(usual, 4), "share", f"{usual:.0%} of a basket familiar"),
+        observed=Reading(round(share, 4), "share", f"{share:.0%} of the last basket familiar"),
+        reasons=(
+            Reason("familiar", f"In {own.baskets} baskets before, {usual:.0%} were things bought before.", 0.7),
+            Reason(
+                "evidence", f"By chance this is seen once in {own.evidence:,.0f} years of a customer, at most.", 0.3
+            ),
+        ),
+        step=("ask", "Ask what they buy this for, and what they no longer need"),
+        features={"evidence_years": own.evidence, "share": share, "usual_share": usual, "baskets": own.baskets},
+    )

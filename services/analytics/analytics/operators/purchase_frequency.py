@@ -1,0 +1,150 @@
+"""Orders come faster or slower than this customer's own pace, though none is missing.
+
+Each gap between days with an order is weighed by two hypotheses, twice as fast and half as fast as the own pace: the
+likelihood ratio of gamma gaps with the customer's own shape (`rhythm`), the mean being known from so many gaps only.
+Evidence adds up by Shiryaev and Roberts (`evidence`). A pace that lasts becomes the new usual.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, ClassVar
+
+from analytics.events import Event, What
+from analytics.operators.base import (
+    NOTHING,
+    Adopted,
+    Clear,
+    Finding,
+    Kind,
+    Level,
+    Operator,
+    Outcome,
+    Raise,
+    Reading,
+    Reason,
+    Standing,
+    World,
+    days_text,
+)
+from analytics.operators.evidence import ALARM_YEARS, certainty, grown, teaching, weighted
+from analytics.operators.rhythm import Rhythm
+from analytics.orders import Orders
+from analytics.profile import Profile
+from analytics.sections import Section
+
+MIN_GAPS = 6
+CALM_YEARS = 1.0  # evidence below which it is over
+CHANGE_GAPS, CHANGE_DAYS = 8, 28.0  # so many gaps and days after it was raised it is the new usual
+_FACTOR = math.log(2.0)
+_MEMORY = 20.0  # gaps; an older one fades
+_FADE = math.exp(-1.0 / 8.0)  # a gap
+
+
+@dataclass(slots=True)
+class Pace(Section):
+    """The usual gap in days, learned from `gaps`; the evidence for faster and slower; while it is remarkable, the days
+    and gaps since it was raised.
+    """
+
+    NUMBER: ClassVar[int] = 15
+    LAYOUT: ClassVar[Struct] = Struct("<4dIH")
+
+    mean: float = 0.0
+    faster: float = 0.0
+    slower: float = 0.0
+    days: float = 0.0
+    gaps: int = 0
+    since: int = 0
+
+    def merge(self, other: "Pace") -> None:
+        """Two keys of one customer, each with a part of the orders: the pace of both is to be learned anew."""
+        self.mean = weighted(self.mean, self.gaps, other.mean, other.gaps)
+        self.gaps = min(self.gaps + other.gaps, MIN_GAPS - 1)
+        self.faster = self.slower = 0.0
+
+
+class PurchaseFrequency(Operator):
+    kind = Kind.PURCHASE_FREQUENCY
+    takes = frozenset({What.ORDER})
+
+    def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
+        gap = profile.of(Orders).gap
+        if not gap > 0:
+            return NOTHING
+        pace, days = profile.of(Pace), max(gap - 0.5, 0.5)
+        if pace.gaps >= MIN_GAPS:
+            _weigh(pace, profile.of(Rhythm).shape, days, gap)
+        _teach(pace, days)
+        if self.kind in profile.episodes:
+            return self._follow(pace, gap)
+        if max(pace.faster, pace.slower) < ALARM_YEARS:
+            return NOTHING
+        pace.days, pace.since = gap, 1
+        return (Raise(explain(pace, gap)),)
+
+    def _follow(self, pace: Pace, gap: float) -> Sequence[Outcome]:
+        """One more gap while the alarm is open."""
+        pace.days += gap
+        pace.since = min(pace.since + 1, 65_535)
+        if max(pace.faster, pace.slower) < CALM_YEARS:
+            return (Clear(self.kind, "Orders come at the usual pace again."),)
+        if pace.since < CHANGE_GAPS or pace.days < CHANGE_DAYS:
+            return NOTHING
+        pace.mean, pace.gaps = pace.days / pace.since, MIN_GAPS
+        pace.faster = pace.slower = 0.0
+        return (Clear(self.kind, f"An order every {days_text(pace.mean)} is the new usual."),)
+
+    def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
+        pace, label = profile.of(Pace), "Order pace"
+        if pace.gaps < MIN_GAPS:
+            few = f"{pace.gaps} gaps between orders; {MIN_GAPS} are needed"
+            return Standing(self.kind, label, None, Level.UNKNOWN, False, few, (), now)
+        evidence = max(pace.faster, pace.slower)
+        level = Level.ALARM if self.kind in profile.episodes else Level.WATCH if evidence > 20 else Level.OK
+        text = f"Usually an order every {days_text(pace.mean + 0.5)}."
+        known = f"{pace.gaps} gaps between orders, enough"
+        return Standing(self.kind, label, certainty(evidence), level, True, known, (Reason("pace", text, 1.0),), now)
+
+    def score_again(self, features: Mapping[str, Any], model: Adopted | None) -> float:
+        return certainty(features["evidence_years"])
+
+
+def _weigh(pace: Pace, shape: float, days: float, gap: float) -> None:
+    """Both hypotheses against the usual: predictive densities of a gamma gap whose mean is known from n gaps."""
+    n = min(float(pace.gaps), _MEMORY)
+    known, power = n * pace.mean, (n + 1.0) * shape
+    usual = math.log(known + days)
+    faster = shape * _FACTOR + power * (usual - math.log(known + 2.0 * days))
+    slower = power * (usual - math.log(known + 0.5 * days)) - shape * _FACTOR
+    pace.faster = grown(pace.faster, gap, _FADE, faster)
+    pace.slower = grown(pace.slower, gap, _FADE, slower)
+
+
+def _teach(pace: Pace, days: float) -> None:
+    pace.gaps += 1
+    rate = max(1.0 / _MEMORY, 1.0 / pace.gaps) * teaching(max(pace.faster, pace.slower))
+    pace.mean += rate * (days - pace.mean)
+
+
+def explain(pace: Pace, gap: float) -> Finding:
+    """The words and numbers when the pace has become remarkable."""
+    fast = pace.faster > pace.slower
+    usual = pace.mean + 0.5
+    evidence, now = max(pace.faster, pace.slower), "faster" if fast else "more slowly"
+    return Finding(
+        kind=Kind.PURCHASE_FREQUENCY,
+        direction="good" if fast else "bad",
+        severity="low" if fast else "medium",
+        score=certainty(evidence),
+        sentence=f"Orders come {now} than every {days_text(usual)} as usual; the last after {days_text(gap)}.",
+        expected=Reading(round(usual, 2), "days", f"an order every {days_text(usual)}"),
+        observed=Reading(gap, "days", f"the last after {days_text(gap)}"),
+        reasons=(
+            Reason("pace", f"The last gaps fit orders twice as {'often' if fast else 'seldom'} far better.", 0.7),
+            Reason("evidence", f"By chance this is seen once in {evidence:,.0f} years of a customer, at most.", 0.3),
+        ),
+        step=("thank", "Thank them; offer what saves them orders") if fast else ("ask", "Ask what has changed"),
+        features={"evidence_years": evidence, "usual_days": pace.mean, "gaps": pace.gaps},
+    )

@@ -1,0 +1,250 @@
+"""Which group of customers somebody belongs to, by how lately, how often and how much they buy, and in what rhythm.
+
+The groups are learned over all customers; here a customer is put into the nearest, with hysteresis, at scoring moments.
+Entered and left groups are facts for everybody. What the learner needs to know is handed over in batches: features of
+customers, and how many bought again within the horizon after their n-th purchase.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import Any, ClassVar
+
+import orjson
+
+from analytics.events import Event, What
+from analytics.operators.base import (
+    NOTHING,
+    Example,
+    Kind,
+    Level,
+    Operator,
+    Outcome,
+    Said,
+    Scored,
+    Standing,
+    World,
+)
+from analytics.orders import DAY, SCALE, Account, Orders
+from analytics.profile import Profile
+from analytics.sections import Section
+
+MODEL = "segments"
+ENTERED, LEFT = "heed.segment.entered.v1", "heed.segment.left.v1"
+UNKNOWN = "unknown"
+FEATURES = ("recency", "frequency", "money", "overdue", "tenure")
+PURCHASES = 12  # of a customer, from the first, after which buying again is counted
+MARGIN = 0.9  # another segment is nearer when its distance is less than this part of the own one's
+BATCH_ROWS, BATCH_SECONDS = 64, 3600.0
+SAMPLED_FROM = 20_000  # examples, from which on a customer is learned from every fourth time only
+_USUAL_GAP = 30.0  # days that a customer with one purchase leans on
+_PURCHASE = Struct("<dI")  # when, and the how-manieth
+_PENDING = int(Kind.SEGMENT)
+
+Features = tuple[float, float, float, float, float]
+
+
+def features(orders: Orders, account: Account | None, now: float) -> Features:
+    """The inputs at `now`, in the order of FEATURES, all as logarithms: days since the last order, days with an order,
+    money spent less returns (in the main currency), recency over the usual gap, days since the first order.
+    """
+    recency = max(0.0, now - orders.last_at) / DAY
+    tenure = max(0.0, now - orders.first_at) / DAY
+    gap = (orders.last_day - orders.first_day + _USUAL_GAP) / orders.days
+    spent = max(0, account.spent) / SCALE if account is not None else 0.0
+    log = math.log1p
+    return log(recency), math.log(orders.days), log(spent), log(recency / gap), log(tenure)
+
+
+@dataclass(slots=True)
+class Membership(Section):
+    """The segment somebody is in since when, the one they may be moving to (0: none), and the money that was counted for
+    it. `lost` is what a merged customer was counted as, until it has been taken off.
+    """
+
+    NUMBER: ClassVar[int] = 65
+    LAYOUT: ClassVar[Struct] = Struct("<dqHH3s")
+
+    since: float = 0.0
+    counted: int = 0
+    segment: int = 0
+    next: int = 0
+    currency: bytes = b"\0\0\0"
+    lost: list[tuple[int, str, int]] = field(default_factory=list)
+
+    def pack(self) -> bytes:
+        return self.LAYOUT.pack(self.since, self.counted, self.segment, self.next, self.currency)
+
+    def merge(self, other: "Membership") -> None:
+        """The survivor stays where they are."""
+        if other.segment:
+            self.lost.append((other.segment, other.currency.decode(), other.counted))
+        self.lost += other.lost
+
+
+@dataclass(slots=True)
+class SegmentPopulation(Section):
+    """How many customers of this partition are in each segment and what they spent (ten-thousandths, by segment and
+    currency), exactly; and what waits to be handed to the learner. Sums over all partitions are right: of a customer
+    who was merged into one of another partition the count is taken off there.
+    """
+
+    NUMBER: ClassVar[int] = 66
+
+    since: float = 0.0
+    customers: dict[str, int] = field(default_factory=dict)
+    spent: dict[str, int] = field(default_factory=dict)
+    rows: list[list[Any]] = field(default_factory=list)
+    loyalty: list[list[int]] = field(default_factory=list)
+
+    def pack(self) -> bytes:
+        numbers = [self.since, self.customers, self.spent, self.rows, self.loyalty]
+        return orjson.dumps(numbers, option=orjson.OPT_SORT_KEYS)
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "SegmentPopulation":
+        return cls(*orjson.loads(packed))
+
+    def count(self, segment: int, currency: str, customers: int, spent: int) -> None:
+        """Adds to a segment."""
+        if customers:
+            number = str(segment)
+            self.customers[number] = self.customers.get(number, 0) + customers
+        if spent:
+            key = f"{segment} {currency}"
+            self.spent[key] = self.spent.get(key, 0) + spent
+
+    def completed(self, purchase: int, again: bool) -> None:
+        """Whether somebody bought again within the horizon after this purchase."""
+        if not self.loyalty:
+            self.loyalty = [[0, 0] for _ in range(PURCHASES)]
+        counts = self.loyalty[purchase - 1]
+        counts[0] += 1
+        counts[1] += again
+
+    def take(self, now: float) -> Sequence[Outcome]:
+        """The batch as an example."""
+        data = {"rows": self.rows, "loyalty": self.loyalty}
+        self.rows, self.loyalty = [], []
+        return (Example(MODEL, now, data),)
+
+
+class Segment(Operator):
+    kind = Kind.SEGMENT
+    takes = frozenset({What.ORDER})
+    model = MODEL
+
+    def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
+        """The n-th day with an order: whether another follows within the horizon is known later."""
+        orders = profile.of(Orders)
+        if orders.days <= PURCHASES + 1 and (orders.count == 1 or orders.gap == orders.gap):
+            profile.pending.add(_PENDING, _PURCHASE.pack(event.time, orders.days))
+        return NOTHING
+
+    def complete(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
+        horizon = world.plan.horizon
+        due = profile.pending.take(_PENDING, _PURCHASE, now - horizon)
+        if due:
+            waiting = profile.pending.rows(_PENDING)
+            then = _PURCHASE.unpack_from(waiting)[0] if waiting else math.inf
+            population = world.of(SegmentPopulation)
+            for (at, purchase), (following, _) in zip(due, [*due[1:], (then, 0)], strict=True):
+                if purchase <= PURCHASES:
+                    population.completed(int(purchase), following - at <= horizon)
+        return NOTHING
+
+    def weekly(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
+        orders = profile.of(Orders)
+        if not orders.days:
+            return NOTHING
+        account = orders.main_account()
+        x = features(orders, account, now)
+        currency = account.currency if account is not None else ""
+        said: Sequence[Outcome] = NOTHING
+        adopted = world.models.get(MODEL)
+        if adopted is not None and adopted.model.ready:
+            said = _place(profile, now, world, adopted.model, x, currency)
+            _count(profile, world, account)
+        return (*said, *_hand_over(orders, now, world, x, currency))
+
+    def merged(self, profile: Profile, world: World) -> None:
+        membership = profile.get(Membership)
+        if membership is not None and membership.lost:
+            population = world.of(SegmentPopulation)
+            for segment, currency, counted in membership.lost:
+                population.count(segment, currency, -1, -counted)
+            membership.lost = []
+            profile.segment = membership.segment
+
+    def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
+        adopted, number = world.models.get(MODEL), profile.segment
+        name = adopted.model.name(number) if adopted is not None and number else UNKNOWN
+        orders = profile.of(Orders)
+        if name == UNKNOWN or adopted is None or not orders.days:
+            evidence = "no orders" if not orders.days else "not placed yet; everybody is once a week"
+            return Standing(self.kind, "Segment", None, Level.UNKNOWN, False, evidence, (), now)
+        evidence = f"{name}, {adopted.model.bands_text(orders, now)}"
+        return Standing(self.kind, "Segment", None, Level.OK, True, evidence, (), now, adopted.version)
+
+
+def _place(profile: Profile, now: float, world: World, model: Any, x: Features, currency: str) -> Sequence[Outcome]:
+    """Into the nearest segment; out of one only when the same other is nearer by a margin twice in a row."""
+    membership = profile.of(Membership)
+    current = membership.segment
+    nearest = model.nearest(x, currency, current, MARGIN)
+    if nearest == current:
+        membership.next = 0
+    elif current and nearest != membership.next:
+        membership.next = nearest
+    else:
+        return _move(profile, membership, nearest, now, world, model)
+    return (Scored({"segment": model.name(current)}),)
+
+
+def _move(profile: Profile, membership: Membership, to: int, now: float, world: World, model: Any) -> Sequence[Outcome]:
+    population, before = world.of(SegmentPopulation), membership.segment
+    currency = membership.currency.decode()
+    said: list[Outcome] = [Scored({"segment": model.name(to)})]
+    if before:
+        population.count(before, currency, -1, -membership.counted)
+        left = {**_named(model, before), "since": membership.since, "to": _named(model, to)}
+        said.append(Said(LEFT, left, (before, now)))
+    population.count(to, currency, 1, membership.counted)
+    entered = {**_named(model, to), "from": _named(model, before) if before else None}
+    said.append(Said(ENTERED, entered, (to, now)))
+    membership.segment, membership.next, membership.since = to, 0, now
+    profile.segment = to
+    return said
+
+
+def _named(model: Any, number: int) -> dict[str, Any]:
+    return {"segment": number, "name": model.name(number)}
+
+
+def _count(profile: Profile, world: World, account: Account | None) -> None:
+    """Keeps the segment's money in step with what the customer spent."""
+    if account is None:
+        return
+    membership, population = profile.of(Membership), world.of(SegmentPopulation)
+    currency = account.currency.encode()
+    if currency != membership.currency:
+        population.count(membership.segment, membership.currency.decode(), 0, -membership.counted)
+        membership.currency, membership.counted = currency, 0
+    if account.spent != membership.counted:
+        population.count(membership.segment, account.currency, 0, account.spent - membership.counted)
+        membership.counted = account.spent
+
+
+def _hand_over(orders: Orders, now: float, world: World, x: Features, currency: str) -> Sequence[Outcome]:
+    """Customers teach the learner each time they are scored; once there are very many, every fourth time."""
+    adopted, population = world.models.get(MODEL), world.of(SegmentPopulation)
+    if not population.rows:
+        population.since = now
+    week = int((now + orders.first_at) // world.plan.score_every)
+    if adopted is None or adopted.examples < SAMPLED_FROM or not week % 4:
+        population.rows.append([*x, currency])
+    rows = len(population.rows)
+    if rows >= BATCH_ROWS or (rows and now - population.since >= BATCH_SECONDS):
+        return population.take(now)
+    return NOTHING
