@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import report
 
-NAMES = ("churn", "deviation", "value", "links", "sessions")  # each a module here with `run(data) -> rows`
+NAMES = ("churn", "deviation", "value", "links", "sessions", "queries")  # each a module here with `run(data) -> rows`
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -59,8 +59,8 @@ class PeerFold:
     def state(self) -> bytes:
         return b""
 
-    def passes_on(self, customer: str) -> bool:
-        del customer
+    def passes_on(self, event: Event) -> bool:
+        del event
         return False
 
     def __len__(self) -> int:

@@ -59,7 +59,7 @@ def test_the_lost_key_raises_nothing_more_and_passes_facts_on() -> None:
     assert changes.triggers == []
     passed = changes.facts[-1]
     assert (passed.type, passed.key, passed.id) == ("heed.order.placed.v1", "c_kept", late.id)
-    assert here.passes_on("c_loser")
+    assert here.passes_on(late)
     assert fold_all(here, ticks(last + 43 * DAY, last + 90 * DAY)) == []
 
 
@@ -97,7 +97,7 @@ def test_a_new_owner_knows_who_moved() -> None:
     here.apply(merged("c_loser", "c_kept", START + 60 * DAY))
     kept: dict[str, tuple[bytes, bytes | None]] = {}
     again = reloaded(here, here.take_changes(), kept)
-    assert again.passes_on("c_loser")
+    assert again.passes_on(order("c_loser", START + 61 * DAY))
     assert again.customers() == []
 
 

@@ -62,7 +62,7 @@ async def fresh(kafka: str, prefix: str, url: str) -> State:
         fold, event = folds[record.partition], decode(record)
         if event is None or (event.customer and id_text(event.id) in seen[record.partition]):
             continue
-        if event.customer and not fold.passes_on(event.customer):
+        if event.customer and not fold.passes_on(event):
             seen[record.partition].add(id_text(event.id))
         if event.what is What.MODEL_ADOPTED:
             fold.adopt(event, await store.load(event.data["model"], int(event.data["version"])))

@@ -1,4 +1,4 @@
-"""What runs by itself in the invented shop: journeys and their mail, models, partitions."""
+"""What runs by itself in the invented shop: journeys and their mail, partitions."""
 
 from tests.console.shop import Json, ago, key
 
@@ -47,25 +47,6 @@ def messages() -> list[Json]:
             "converted_at": ago(minutes=20) if place == 0 else None,
         }
         for place, status in enumerate(states)
-    ]
-
-
-def models() -> list[Json]:
-    bins = [
-        {"predicted": share, "observed": share + (0.03 if place % 2 else -0.02), "count": 900 - place * 80}
-        for place, share in enumerate(tenth / 10 + 0.05 for tenth in range(10))
-    ]
-    return [
-        {
-            "model": "churn_risk",
-            "version": 41,
-            "adopted_at": ago(minutes=14),
-            "examples": 18240,
-            "auc": 0.783,
-            "brier": 0.1712,
-            "log_loss": 0.511,
-            "calibration": bins,
-        }
     ]
 
 

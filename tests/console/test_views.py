@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.clients.analytics import CalibrationBin, Model, PastOrder, Profile
+from console.clients.analytics.customers import PastOrder, Profile
+from console.clients.analytics.models import CalibrationBin, Model
 from console.clients.campaign import Journey, JourneyStep
 from console.clients.contact import Entry
 from console.clients.sales import Alert

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from tests.console import machinery, shop
+from tests.console import machinery, shop, upstream_analytics
 
 Json = dict[str, Any]
 SERVICES = ("lead_capture", "contact", "campaign", "sales", "ticketing", "analytics")
@@ -34,6 +34,7 @@ class World:
         self.changes: list[Json] = []
         self.seq = len(self.alerts)
         self.refuse_stream = False
+        self.pins: dict[str, int] = {}  # model → the version that is held on to
         self._generation = 0
 
     def change(self, alert: Json, **fields: Any) -> Json:
@@ -68,7 +69,7 @@ def build(world: World) -> FastAPI:
     parts = {
         "sales": _sales(world),
         "contact": _contact(world),
-        "analytics": _analytics(),
+        "analytics": upstream_analytics.routes(world),
         "ticketing": _ticketing(world),
         "campaign": _campaign(),
         "lead_capture": _capture(),
@@ -218,24 +219,6 @@ def _contact(world: World) -> APIRouter:
     async def timeline(key: str, kind: str | None = None, limit: int = 50, cursor: str | None = None) -> Json:
         _found(world.contacts, key)
         return _page([entry for entry in shop.timeline(key) if kind in (None, entry["kind"])], limit, cursor)
-
-    return routes
-
-
-def _analytics() -> APIRouter:
-    routes = APIRouter(prefix="/v1")
-
-    @routes.get("/customers/{key}")
-    async def profile(key: str) -> Json:
-        return shop.profile(key)
-
-    @routes.get("/models")
-    async def models() -> Json:
-        return {"items": machinery.models()}
-
-    @routes.get("/runtime")
-    async def runtime() -> Json:
-        return {"owner": "analytics-0", "partitions": machinery.partitions()}
 
     return routes
 

@@ -112,7 +112,7 @@ class Scratch:
         known_until = self._seen.get(id_)
         if known_until is not None and at_ms <= known_until:
             return True
-        if not fold.passes_on(event.customer):
+        if not fold.passes_on(event):
             self._seen[id_] = math.inf if event.what is What.ORDER else at_ms + _WEEK_MS
         return False
 

@@ -106,6 +106,17 @@ class Customers:
         self._dirty[customer] = profile
         return profile
 
+    def put(self, customer: str, profile: Profile) -> None:
+        """In place of whatever was known; waiting examples too."""
+        self._unpacked += customer not in self._hot and customer not in self._packed
+        self._hot[customer] = self._dirty[customer] = profile
+        profile.pending.changed = True
+        if profile.import_open:
+            self.importing.add(customer)
+        else:
+            self.importing.discard(customer)
+            self.timers.set(profile.next_due(), customer)
+
     def move(self, customer: str, to: str) -> bool:
         """Forgets a customer who is somebody else now; later facts are passed on. True when examples were waiting."""
         self.moved[customer] = to

@@ -21,6 +21,7 @@ EXAMPLE = "heed.example.completed.v1"
 MODEL_PUBLISHED = "heed.model.published.v1"
 MODEL_ADOPTED = "heed.model.adopted.v1"
 PROFILE_MERGED = "heed.profile.merged.v1"
+PROFILE_RETURNED = "heed.profile.returned.v1"
 QUERY_ACTIVATED, QUERY_PRIMED, QUERY_RETIRED = (f"heed.query.{what}.v1" for what in ("activated", "primed", "retired"))
 
 AHEAD_SECONDS = 300.0  # an event further ahead of its receipt gets the receive time
@@ -47,6 +48,8 @@ class What(IntEnum):
     QUERY_ACTIVATED = 14
     QUERY_PRIMED = 15
     QUERY_RETIRED = 16
+    CONTACT_SEPARATED = 18
+    PROFILE_RETURNED = 19
     VISIT = 17  # no type of the log: the touchpoint or lead that opens a visit (visits.py)
 
 
@@ -64,6 +67,8 @@ _TYPES: dict[bytes, What] = {
     MODEL_ADOPTED.encode(): What.MODEL_ADOPTED,
     b"heed.contact.merged.v1": What.CONTACT_MERGED,
     PROFILE_MERGED.encode(): What.PROFILE_MERGED,
+    b"heed.contact.separated.v1": What.CONTACT_SEPARATED,
+    PROFILE_RETURNED.encode(): What.PROFILE_RETURNED,
     QUERY_ACTIVATED.encode(): What.QUERY_ACTIVATED,
     QUERY_PRIMED.encode(): What.QUERY_PRIMED,
     QUERY_RETIRED.encode(): What.QUERY_RETIRED,
@@ -84,7 +89,10 @@ _WITH_MONEY = frozenset({What.ORDER, What.RETURN})
 
 @dataclass(slots=True)
 class Event:
-    """One record. Times in seconds since 1970; `amount` in ten-thousandths; `backfill` 0 for live facts."""
+    """One record. Times in seconds since 1970; `amount` in ten-thousandths; `backfill` 0 for live facts.
+
+    `said_of` is the key it was first said under, where it was passed on to another one since.
+    """
 
     what: What
     id: str
@@ -98,6 +106,7 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)
     partition: int = -1
     offset: int = -1
+    said_of: str = ""
 
 
 def decode(record: Record) -> Event | None:
@@ -133,13 +142,20 @@ def _event(what: What, key: bytes, headers: Mapping[str, bytes], value: bytes) -
         _seconds(backfill) if backfill else 0.0,
         correlation=headers.get("ce_correlationid", b"").decode(),
     )
-    data = orjson.loads(value)
-    if not isinstance(data, dict):
+    subject = headers.get("ce_subject")
+    if subject and subject != key:
+        event.said_of = subject.decode()
+    event.data = orjson.loads(value)
+    if not isinstance(event.data, dict):
         raise TypeError("the data of a fact is an object")
-    if what in _WITH_MONEY:
-        event.amount, event.currency = ten_thousandths(data["total"]), _currency(data["currency"])
-    event.data = data
+    read_money(event)
     return event
+
+
+def read_money(event: Event) -> None:
+    """Fills in the money of a fact that has some. Raises ValueError and KeyError for what is none."""
+    if event.what in _WITH_MONEY:
+        event.amount, event.currency = ten_thousandths(event.data["total"]), _currency(event.data["currency"])
 
 
 def _seconds(text: bytes) -> float:
@@ -179,13 +195,18 @@ def id_text(id_: str) -> str:
     return id_ if _UUID(id_) else str(uuid5(_NAMESPACE, id_))
 
 
-def emission(type_: str, key: str, data: Mapping[str, Any], cause: Event, at: float, id_: str) -> Envelope:
-    """A fact that analytics says because of `cause`; its moments come from the log, never from a clock."""
+def emission(
+    type_: str, key: str, data: Mapping[str, Any], cause: Event, at: float, id_: str, *, about: str = ""
+) -> Envelope:
+    """A fact that analytics says because of `cause`; its moments come from the log, never from a clock.
+
+    `about` is whom it is about, where that is not the customer whose key it goes to.
+    """
     return Envelope(
         type=type_,
         source=SOURCE,
         key=key,
-        subject=key or None,
+        subject=about or key or None,
         data=data,
         time=moment(at),
         received=moment(cause.received),

@@ -3,37 +3,34 @@
 Nothing here reads a clock or does I/O. Time arrives as ticks, models as adoption records.
 """
 
-import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from struct import Struct
 
 import orjson
 
-from analytics import episodes, standing
+from analytics import merging, separating, standing
 from analytics.activity import faded
-from analytics.customers import Changes, Customers, moved_row
-from analytics.events import PROFILE_MERGED, TYPES, WIDESPREAD_SILENCE, Event, What, emission, stable_id
+from analytics.customers import Changes, Customers
+from analytics.events import WIDESPREAD_SILENCE, Event, What, emission, stable_id
 from analytics.flows import Flows
-from analytics.merging import merge_into
 from analytics.noticing import Noticing
 from analytics.operators import OPERATORS
 from analytics.operators.base import Adopted, Kind, Operator, Plan, World
 from analytics.orders import DAY, Orders
-from analytics.profile import NEVER, Profile, pack, readable, unpack
+from analytics.profile import NEVER, Profile
 from analytics.queries.history import Histories
 from analytics.sections import Sections
+from analytics.separating import Partings, Rebuilt
 
 OUTAGE_SECONDS = 600.0
 WIDESPREAD_LEAST = 20
 WIDESPREAD_SHARE = 0.2
-_FORM = 2  # of profiles on the log
-_SAME_PERSON = "The same was noticed about this customer under another key."
 _HOLD_LEAST, _HOLD_SHARE = 300.0, 0.1
 _SILENCE = int(Kind.PURCHASE_SILENCE)
 _BY_TICKS = (_SILENCE, int(Kind.STANDING_QUERY))  # what notices that something did not come
-_BY_NAME = frozenset({What.MODEL_ADOPTED, What.QUERY_PRIMED})  # these name something that has to be loaded
-_HEAD = Struct("<4dI")  # last tick, alarmed at, recent silences and their moment, length of the model versions
+_ABOUT_IDENTITY = frozenset({What.CONTACT_MERGED, What.CONTACT_SEPARATED})
+_HEAD = Struct("<4dI")  # last tick, alarmed at, recent silences and their moment, length of what is known by name
 
 
 class Fold:
@@ -56,6 +53,7 @@ class Fold:
         self.alarmed_at = 0.0
         self.silences, self.silences_at = 0.0, 0.0
         self.model_versions: dict[str, int] = {}
+        self._partings = Partings()
         if state:
             self._restore(state)
         self._customers = Customers()
@@ -66,14 +64,16 @@ class Fold:
     def _restore(self, state: bytes) -> None:
         self.last_tick, self.alarmed_at, self.silences, self.silences_at, size = _HEAD.unpack_from(state)
         at = _HEAD.size
-        self.model_versions = orjson.loads(state[at : at + size])
+        known = orjson.loads(state[at : at + size])
+        self.model_versions, self._partings = known["models"], Partings(known["partings"])
         self.world.sections = Sections.unpack(state, at + size)
 
     def state(self) -> bytes:
         """Everything of this task that is not a customer's."""
-        models = orjson.dumps(self.model_versions, option=orjson.OPT_SORT_KEYS)
-        head = _HEAD.pack(self.last_tick, self.alarmed_at, self.silences, self.silences_at, len(models))
-        return head + models + self.world.sections.pack()
+        known = {"models": self.model_versions, "partings": self._partings.packed()}
+        told = orjson.dumps(known, option=orjson.OPT_SORT_KEYS)
+        head = _HEAD.pack(self.last_tick, self.alarmed_at, self.silences, self.silences_at, len(told))
+        return head + told + self.world.sections.pack()
 
     def load(self, customer: str, packed: bytes, pending: bytes | None) -> None:
         """Puts back one customer as the last checkpoint wrote it."""
@@ -90,9 +90,9 @@ class Fold:
     def __len__(self) -> int:
         return len(self._customers)
 
-    def passes_on(self, customer: str) -> bool:
-        """Whether facts of this customer belong to another partition's fold since a merge."""
-        return customer in self._customers.moved
+    def passes_on(self, event: Event) -> bool:
+        """Whether a fact belongs to another partition's fold since a merge, or since one was undone."""
+        return self._goes_to(event) is not None
 
     @property
     def urgent(self) -> bool:
@@ -123,25 +123,14 @@ class Fold:
         standing.start(self.world, self._customers, self._noticing.changes, event, histories)
 
     def apply(self, event: Event) -> None:
-        """Folds one record in (adoptions come by `adopt`, what was before a query by `prime`)."""
-        if event.what is What.TICK:
-            self._tick(event)
-        elif event.what is What.IMPORT_ENDED:
-            self._import_ended(event)
-        elif event.what is What.QUERY_ACTIVATED:
-            standing.activate(self.world, event)
-        elif event.what is What.QUERY_RETIRED:
-            standing.retire(self.world, self._customers, self._noticing.changes, event)
-        elif event.what in _BY_NAME:
-            return
-        elif event.customer in self._customers.moved:
-            self._pass_on(event)
-        elif event.what is What.CONTACT_MERGED:
-            self._move_away(event)
-        elif event.what is What.PROFILE_MERGED:
-            self._take_in(event)
+        """Folds one record in (adoptions come by `adopt`, what was before a query by `prime`, what was before a merge
+        by `rebuilt`).
+        """
+        to = self._goes_to(event)
+        if to is not None:
+            merging.pass_on(to, self._noticing.changes, event)
         else:
-            self._customer_event(event)
+            _APPLY.get(event.what, Fold._customer_event)(self, event)
 
     def complete(self, until: float, cause: Event) -> None:
         """Turns all examples into what they teach whose label is known by `until`, whoever is scored next."""
@@ -181,45 +170,50 @@ class Fold:
 
     # -- merges -----------------------------------------------------------------------------------
 
-    def _move_away(self, event: Event) -> None:
-        """The losing side sends what it learned, open episodes and all, to the survivor's partition as a fact."""
-        customer, surviving = event.customer, str(event.data["surviving"])
-        profile = self._customers.look(customer)
-        changes = self._noticing.changes
-        if profile is not None:
-            id_ = stable_id("merged", _FORM, customer, surviving, event.id)
-            data = {
-                "losing": customer,
-                "profile": base64.b64encode(pack(profile)).decode(),
-                "pending": base64.b64encode(profile.pending.pack()).decode(),
-            }
-            changes.facts.append(emission(PROFILE_MERGED, surviving, data, event, event.time, id_))
-        if self._customers.move(customer, surviving):
-            changes.pending[customer] = b""
-        changes.profiles[customer] = moved_row(surviving)
-
-    def _pass_on(self, event: Event) -> None:
-        """A fact that still came under a lost key goes to the survivor, with its own id, so it counts once."""
-        to = self._customers.moved[event.customer]
-        fact = emission(TYPES[event.what], to, event.data, event, event.time, event.id)
-        self._noticing.changes.facts.append(fact)
+    def _goes_to(self, event: Event) -> str | None:
+        """Whose a fact is that belongs to no customer of this fold; records about merges stay."""
+        to = self._customers.moved.get(event.customer)
+        if event.customer in self._partings.of:
+            to = self._partings.whose(event) or to
+        return None if to is None or event.what in _ABOUT_IDENTITY else to
 
     def _take_in(self, event: Event) -> None:
-        """The surviving side. An episode that both had open ends for the one that was lost."""
-        customer, data = event.customer, event.data
-        profile = self._customers.touch(customer)
-        packed = base64.b64decode(data["profile"])
-        if not readable(packed):
-            return  # of an older version; the losing side says it again in this one's form
-        lost = unpack(packed, base64.b64decode(data.get("pending", "")))
-        for episode in merge_into(profile, lost):
-            if said := episodes.end(episode, _SAME_PERSON, event, customer, event.time):
-                self._noticing.changes.triggers.append(said)
-        for operator in self._operators:
-            operator.merged(profile, self.world)
-        if profile.import_open:
-            self._customers.importing.add(customer)
-        self._customers.timers.set(profile.next_due(), customer)
+        data = event.data
+        if not self._partings.rejoins(event.customer, str(data["losing"]), data.get("after", ())):
+            merging.turn_away(self._noticing.changes, event)
+        elif not data.get("again"):
+            self.take_in(event)
+
+    def take_in(self, event: Event) -> None:
+        """Merges what was learned of somebody into this customer."""
+        merging.take_in(self._customers, self._noticing.changes, self._operators, event, self.world)
+
+    def _separate(self, event: Event) -> None:
+        """Until they are folded again (`rebuilt`) the survivor stays as it is, and the other one is blank."""
+        self._partings.part(event)
+        if event.customer == event.data["losing"]:
+            self._customers.moved.pop(event.customer, None)
+            self._customers.touch(event.customer)
+
+    def rebuilds(self, event: Event) -> bool:
+        """Whether the customer of this record, which was just applied, is to be folded again from the log."""
+        sign = separating.SIGNS.get(event.what)
+        moved = event.customer in self._customers.moved and event.what is not What.CONTACT_SEPARATED
+        return sign is not None and bool(event.data.get(sign)) and not moved
+
+    def scratch(self) -> "Fold":
+        """An empty fold of the same partition that knows what this one knows of everybody else."""
+        fold = Fold(self.partition, plan=self.world.plan, operators=self._operators)
+        fold.world.models = self.world.models
+        fold.world.sections = Sections.unpack(self.world.sections.pack())
+        return fold
+
+    def rebuilt(self, event: Event, found: Rebuilt) -> None:
+        """Puts a customer in place who was folded again because of this record."""
+        before = self._customers.look(event.customer)
+        after = self._partings.alone.get(event.customer, ())
+        if separating.put(self._customers, self._noticing.changes, event, found, after):
+            self._noticing.replaced(before, found.profile, event)
 
     # -- time and imports -------------------------------------------------------------------------
 
@@ -298,3 +292,21 @@ def _postpone(profile: Profile, asleep_since: float, gap: float) -> None:
 def _falls_silent(profile: Profile, now: float) -> bool:
     due = profile.timers.get(_SILENCE, NEVER)
     return _SILENCE not in profile.episodes and profile.backfill_until <= due <= now
+
+
+def _nothing(fold: Fold, event: Event) -> None:
+    """Such a record only names what comes by a method of its own."""
+
+
+_APPLY: dict[What, Callable[[Fold, Event], None]] = {
+    What.TICK: Fold._tick,
+    What.IMPORT_ENDED: Fold._import_ended,
+    What.MODEL_ADOPTED: _nothing,
+    What.QUERY_ACTIVATED: lambda f, event: standing.activate(f.world, event),
+    What.QUERY_PRIMED: _nothing,
+    What.QUERY_RETIRED: lambda f, event: standing.retire(f.world, f._customers, f._noticing.changes, event),
+    What.CONTACT_MERGED: lambda f, event: merging.move_away(f._customers, f._partings, f._noticing.changes, event),
+    What.PROFILE_MERGED: Fold._take_in,
+    What.CONTACT_SEPARATED: Fold._separate,
+    What.PROFILE_RETURNED: _nothing,
+}

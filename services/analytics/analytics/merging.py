@@ -1,6 +1,16 @@
 """Two customers turn out to be one: what was learned of both becomes one profile. Pure."""
 
-from analytics.profile import WEEKLY, Episode, Profile
+import base64
+from collections.abc import Sequence
+
+from analytics import episodes
+from analytics.customers import Changes, Customers, moved_row
+from analytics.events import TYPES, Event, emission
+from analytics.operators.base import Operator, World
+from analytics.profile import WEEKLY, Episode, Profile, readable, unpack
+from analytics.separating import Partings, learned, returned, unpacked_episodes
+
+_SAME_PERSON = "The same was noticed about this customer under another key."
 
 
 def merge_into(kept: Profile, lost: Profile) -> list[Episode]:
@@ -21,3 +31,47 @@ def merge_into(kept: Profile, lost: Profile) -> list[Episode]:
         for key, episode in sorted(lost.episodes.items())
         if kept.episodes.setdefault(key, episode) is not episode
     ]
+
+
+def move_away(customers: Customers, partings: Partings, changes: Changes, event: Event) -> None:
+    """The losing side sends what it learned, open episodes and all, to the survivor's partition as a fact.
+
+    Of somebody who moved before it is told again, when whoever they moved to was taken apart.
+    """
+    customer, surviving = event.customer, str(event.data["surviving"])
+    profile = customers.look(customer)
+    if profile is not None:
+        changes.facts.append(learned(event, customer, surviving, profile, partings.alone.get(customer, ())))
+    if customers.move(customer, surviving):
+        changes.pending[customer] = b""
+    changes.profiles[customer] = moved_row(surviving)
+
+
+def pass_on(to: str, changes: Changes, event: Event) -> None:
+    """A fact that came under a key it does not belong to goes on, with its own id, so it counts once."""
+    about = event.said_of or event.customer
+    changes.facts.append(emission(TYPES[event.what], to, event.data, event, event.time, event.id, about=about))
+
+
+def take_in(customers: Customers, changes: Changes, operators: Sequence[Operator], event: Event, world: World) -> None:
+    """The surviving side. An episode that both had open ends for the one that was lost."""
+    customer, data = event.customer, event.data
+    profile = customers.touch(customer)
+    packed = base64.b64decode(data["profile"])
+    if not readable(packed):
+        return  # of an older version; the losing side says it again in this one's form
+    lost = unpack(packed, base64.b64decode(data.get("pending", "")))
+    for episode in merge_into(profile, lost):
+        if said := episodes.end(episode, _SAME_PERSON, event, customer, event.time):
+            changes.triggers.append(said)
+    for operator in operators:
+        operator.merged(profile, world)
+    if profile.import_open:
+        customers.importing.add(customer)
+    customers.timers.set(profile.next_due(), customer)
+
+
+def turn_away(changes: Changes, event: Event) -> None:
+    """What was learned of somebody who was taken apart before it came: they know it themselves; open episodes go back."""
+    losing = str(event.data["losing"])
+    changes.facts += returned(event, losing, (), unpacked_episodes(event.data))

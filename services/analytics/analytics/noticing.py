@@ -26,6 +26,7 @@ class Noticing:
         self._learning = {what: [o.learn for o in operators if what in o.takes] for what in What}
         self._completing = [o.complete for o in operators if _overrides(o, "complete")]
         self._at_scoring = [o.weekly for o in operators if _overrides(o, "weekly")]
+        self._replaced = [o.replaced for o in operators if _overrides(o, "replaced")]
         self._ringing = {int(o.kind): o.ring for o in operators if _overrides(o, "ring")}
         self.changes = Changes()
         self.quiet_until = 0
@@ -85,6 +86,12 @@ class Noticing:
         for complete in self._completing:
             if outcomes := complete(profile, now, self._world):
                 self._take(outcomes, profile, customer, now, cause, False)
+
+    def replaced(self, before: Profile | None, profile: Profile, event: Event) -> None:
+        """A customer was folded again, and is not what they were before this record."""
+        for replaced in self._replaced:
+            if outcomes := replaced(before, profile, event.time, self._world):
+                self._take(outcomes, profile, event.customer, event.time, event, False)
 
     def _weekly(self, profile: Profile, customer: str, now: float, cause: Event, history: bool) -> None:
         plan = self._world.plan

@@ -74,6 +74,6 @@ def _send_on(customer: str, to: str, before: Remembered, event: Event, changes: 
     """To the survivor's partition, as part of what was learned of the one who was lost."""
     profile = Profile()
     profile.of(Remembered).merge(before)
-    data = {"losing": customer, "profile": base64.b64encode(pack(profile)).decode(), "pending": ""}
+    data = {"losing": customer, "profile": base64.b64encode(pack(profile)).decode(), "pending": "", "part": True}
     id_ = stable_id("primed", customer, to, event.data["query"])
     changes.facts.append(emission(PROFILE_MERGED, to, data, event, event.time, id_))

@@ -1,5 +1,6 @@
 """Style sheets, scripts and pictures, kept for ever by browsers under an address with their version."""
 
+import os
 from pathlib import Path
 
 import structlog
@@ -7,7 +8,7 @@ from fastapi import FastAPI, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from console.templating import STATIC
+from console.templating import STATIC, VENDOR
 
 log = structlog.get_logger()
 
@@ -24,14 +25,17 @@ class VersionedFiles(StaticFiles):
         return response
 
 
-def vendor_directory(node_modules: Path) -> Path:
-    """Where the one browser library is that pages load."""
-    directory = node_modules / "htmx.org" / "dist"
-    if not directory.is_dir():
-        log.warning("htmx is not installed, pages work without it; run npm ci", looked_for=str(directory))
-    return directory
+class VendorFiles(VersionedFiles):
+    """Of the browser libraries that npm installed only the files that pages load, under short names."""
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        return super().lookup_path(VENDOR[path]) if path in VENDOR else ("", None)
 
 
-def add_assets(app: FastAPI, vendor: Path) -> None:
-    app.mount("/static/vendor", VersionedFiles(directory=vendor, check_dir=False))
+def add_assets(app: FastAPI, node_modules: Path) -> None:
+    """Pages work without the libraries too, but for what is live and for charts."""
+    missing = [name for name, path in VENDOR.items() if not (node_modules / path).is_file()]
+    if missing:
+        log.warning("browser libraries are not installed, run npm ci", missing=missing, looked_in=str(node_modules))
+    app.mount("/static/vendor", VendorFiles(directory=node_modules, check_dir=False))
     app.mount("/static", VersionedFiles(directory=STATIC))

@@ -16,7 +16,7 @@ from common.failures import TransientError
 from common.http import create_app
 from console import api, pages
 from console.announcer import announce_owners
-from console.assets import add_assets, vendor_directory
+from console.assets import add_assets
 from console.clients import new_http
 from console.domain import SessionRules
 from console.pages.errors import add_error_pages
@@ -38,14 +38,13 @@ def build(settings: Settings) -> FastAPI:
     telemetry.configure_logs("console", settings.log_level)
     telemetry.configure_traces("console", settings.otlp_endpoint)
     database, clock = Database(settings.database_url), SystemClock()
-    vendor = vendor_directory(settings.assets)
     http = new_http(settings.upstream_timeout_seconds)
     accounts = Accounts(database, clock, SessionRules(settings.session_idle, settings.session_lifetime))
     site = Site(
         settings=settings,
         accounts=accounts,
         http=http,
-        templates=environment(vendor),
+        templates=environment(settings.assets),
         clock=clock,
         pulse=Pulse(http, settings.sales_url),
         private_key=settings.token_private_key.get_secret_value(),
@@ -69,7 +68,7 @@ def build(settings: Settings) -> FastAPI:
     app.state.database, app.state.site = database, site
     app.include_router(api.router(accounts))
     app.include_router(pages.router())
-    add_assets(app, vendor)
+    add_assets(app, settings.assets)
     add_error_pages(app)
     app.add_middleware(GZipMiddleware, minimum_size=800)
     app.add_middleware(PageSecurity)

@@ -16,9 +16,10 @@ from console.views import wording
 
 _PACKAGE = Path(__file__).parent
 STATIC = _PACKAGE / "static"
+VENDOR = {"htmx.js": "htmx.org/dist/htmx.min.js", "echarts.js": "echarts/dist/echarts.common.min.js"}
 
 
-def environment(vendor: Path) -> Environment:
+def environment(node_modules: Path) -> Environment:
     env = Environment(
         loader=FileSystemLoader(_PACKAGE / "templates"),
         autoescape=True,
@@ -31,6 +32,7 @@ def environment(vendor: Path) -> Environment:
         words=wording.words,
         money=wording.money,
         number=wording.number,
+        brief=wording.brief,
         percent=wording.percent,
         initials=wording.initials,
         days=wording.days,
@@ -38,16 +40,17 @@ def environment(vendor: Path) -> Environment:
         clock=_clock,
         day=_day,
     )
-    env.globals["static"] = versioned(vendor)
+    env.globals["static"] = versioned(node_modules)
     return env
 
 
-def versioned(vendor: Path) -> Callable[[str], str]:
-    """Addresses that change with the file, so that browsers may keep it for ever. `vendor/…` is an npm package's."""
+def versioned(node_modules: Path) -> Callable[[str], str]:
+    """Addresses that change with the file, so that browsers may keep it for ever. `vendor/…` is one of VENDOR."""
 
     @cache
     def address(name: str) -> str:
-        path = vendor / name.removeprefix("vendor/") if name.startswith("vendor/") else STATIC / name
+        vendor = VENDOR.get(name.removeprefix("vendor/"))
+        path = node_modules / vendor if vendor else STATIC / name
         version = hashlib.sha256(path.read_bytes()).hexdigest()[:10] if path.is_file() else "0"
         return f"/static/{name}?v={version}"
 

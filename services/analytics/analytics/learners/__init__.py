@@ -4,5 +4,7 @@ from collections.abc import Callable
 
 from analytics.learners.base import Learner
 from analytics.learners.churn import ChurnLearner
+from analytics.learners.links import LinksLearner
+from analytics.learners.segments import SegmentsLearner
 
-LEARNERS: tuple[Callable[[], Learner], ...] = (ChurnLearner,)
+LEARNERS: tuple[Callable[[], Learner], ...] = (ChurnLearner, LinksLearner, SegmentsLearner)

@@ -76,6 +76,7 @@ class Offers:
         self.words = catalogue.words[:size].copy()
         self.word_weights = _word_weights(self.words)
         self.pairs = pairs.strongest(PUBLISHED)
+        self.by_code = dict(catalogue.by_code)
         self._index()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -83,13 +84,13 @@ class Offers:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.by_code = {}
+        for number, sku in enumerate(self.skus):
+            self.by_code.setdefault(code_of(sku), number)
         self._index()
 
     def _index(self) -> None:
-        """What follows from the rest: products by code, and the pairs from either side."""
-        self.by_code: dict[int, int] = {}
-        for number, sku in enumerate(self.skus):
-            self.by_code.setdefault(code_of(sku), number)
+        """What follows from the rest."""
         self.norm = np.sqrt(np.maximum(self.orders, 1.0))
         self.neighbours = Neighbours(self.pairs.keys, len(self.skus))
 

@@ -31,7 +31,7 @@ from analytics.learners.intervals import Judged
 from analytics.operators import purchase_timing
 
 _BATCH, _FIRST_BATCH, _GROWS = 256, 32, 8  # batches are an eighth of what was learned, within bounds
-_MEMORY = 0.99997  # what an example still counts after the next one
+_MEMORY = 0.9999  # what an example still counts after the next gap that was closed
 _FIRST_GAP, _FIRST_COUNT = math.log(14.0), 20.0  # the usual gap before any was seen, and the gaps it stands for
 _FIRST_RATE = 0.4
 _LONG_MEMORY = 50_000.0  # gaps the usual gap is the mean of
@@ -114,7 +114,7 @@ class TimingLearner:
         came[np.arange(len(batch)), piece] = bought * weight
         expected = self._rates(steadiness, x) * passed
         slope, bend = _derivatives(expected, came - expected, steadiness, x)
-        self._curvature *= _MEMORY ** len(batch)
+        self._curvature *= _MEMORY ** float(bought @ weight)
         self._curvature += bend
         step = np.linalg.solve(self._curvature + _PRIOR, slope)
         self.weights += step / max(1.0, float(np.abs(step).max()))

@@ -4,9 +4,11 @@ from analytics.operators.base import Operator
 from analytics.operators.basket_mix import BasketMix
 from analytics.operators.channel_change import ChannelChange
 from analytics.operators.churn_risk import ChurnRisk
+from analytics.operators.links import Links
 from analytics.operators.purchase_frequency import PurchaseFrequency
 from analytics.operators.purchase_silence import PurchaseSilence
 from analytics.operators.return_rate import ReturnRate
+from analytics.operators.segment import Segment
 from analytics.operators.spend_deviation import SpendDeviation
 from analytics.operators.standing_query import StandingQuery
 from analytics.operators.support_load import SupportLoad
@@ -22,6 +24,8 @@ OPERATORS: tuple[Operator, ...] = (
     WebActivity(),
     ChurnRisk(),
     SupportLoad(),
+    Links(),
+    Segment(),
     StandingQuery(),  # last: its rules may look at what the others say
 )
 

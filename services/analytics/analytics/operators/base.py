@@ -236,6 +236,12 @@ class Operator:
     def merged(self, profile: Profile, world: World) -> None:
         """Another customer's sections were just merged into this profile: put the own timer right."""
 
+    def replaced(self, before: Profile | None, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
+        """A merge was undone, and this profile, folded again, stands where the other one or nobody was: put right what
+        the world counts of its customers.
+        """
+        raise NotImplementedError
+
     def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
         """How the customer stands, for their page; None where this says nothing about a customer."""
         del profile, world, now

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import Any, cast
+from zlib import crc32
 
 from analytics.events import Event, What
 from analytics.operators.base import (
@@ -45,6 +46,7 @@ _OUTCOMES, _STEPS = int(Kind.CHURN_RISK), 0x80 + int(Kind.CHURN_RISK)  # numbers
 _STEP = Struct(f"<d{1 + len(STATE)}f")  # as of, weight, state
 _OUTCOME = Struct(f"<d{1 + len(CONTENDERS) + len(STATE)}f")  # as of, weight, predictions, state
 _LONG_SILENT, _ONE_IN = 56.0, 4
+_MOMENT = Struct("<d")
 _BETWEEN_OUTCOMES = 14 * DAY
 
 
@@ -162,7 +164,8 @@ def _keep(profile: Profile, now: float, plan: Plan, model: ChurnModel, state: St
     """Keeps the features until their labels are known."""
     weight = 1.0
     if state[0] > _LONG_SILENT:
-        if int(state[0] * DAY / plan.score_every) % _ONE_IN:
+        phase = crc32(_MOMENT.pack(profile.of(Orders).first_at))
+        if (int(now / plan.score_every) + phase) % _ONE_IN:
             return
         weight = float(_ONE_IN)
     profile.pending.add(_STEPS, _STEP.pack(now, weight, *state))

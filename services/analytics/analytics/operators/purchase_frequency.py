@@ -43,7 +43,7 @@ _FADE = math.exp(-1.0 / 8.0)  # a gap
 
 
 @dataclass(slots=True)
-class Pace(Section):
+class Tempo(Section):
     """The usual gap in days, learned from `gaps`; the evidence for faster and slower; while it is remarkable, the days
     and gaps since it was raised.
     """
@@ -58,7 +58,7 @@ class Pace(Section):
     gaps: int = 0
     since: int = 0
 
-    def merge(self, other: "Pace") -> None:
+    def merge(self, other: "Tempo") -> None:
         """Two keys of one customer, each with a part of the orders: the pace of both is to be learned anew."""
         self.mean = weighted(self.mean, self.gaps, other.mean, other.gaps)
         self.gaps = min(self.gaps + other.gaps, MIN_GAPS - 1)
@@ -73,7 +73,7 @@ class PurchaseFrequency(Operator):
         gap = profile.of(Orders).gap
         if not gap > 0:
             return NOTHING
-        pace, days = profile.of(Pace), max(gap - 0.5, 0.5)
+        pace, days = profile.of(Tempo), max(gap - 0.5, 0.5)
         if pace.gaps >= MIN_GAPS:
             _weigh(pace, profile.of(Rhythm).shape, days, gap)
         _teach(pace, days)
@@ -84,7 +84,7 @@ class PurchaseFrequency(Operator):
         pace.days, pace.since = gap, 1
         return (Raise(explain(pace, gap)),)
 
-    def _follow(self, pace: Pace, gap: float) -> Sequence[Outcome]:
+    def _follow(self, pace: Tempo, gap: float) -> Sequence[Outcome]:
         """One more gap while the alarm is open."""
         pace.days += gap
         pace.since = min(pace.since + 1, 65_535)
@@ -97,7 +97,7 @@ class PurchaseFrequency(Operator):
         return (Clear(self.kind, f"An order every {days_text(pace.mean)} is the new usual."),)
 
     def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
-        pace, label = profile.of(Pace), "Order pace"
+        pace, label = profile.of(Tempo), "Order pace"
         if pace.gaps < MIN_GAPS:
             few = f"{pace.gaps} gaps between orders; {MIN_GAPS} are needed"
             return Standing(self.kind, label, None, Level.UNKNOWN, False, few, (), now)
@@ -111,7 +111,7 @@ class PurchaseFrequency(Operator):
         return certainty(features["evidence_years"])
 
 
-def _weigh(pace: Pace, shape: float, days: float, gap: float) -> None:
+def _weigh(pace: Tempo, shape: float, days: float, gap: float) -> None:
     """Both hypotheses against the usual: predictive densities of a gamma gap whose mean is known from n gaps."""
     n = min(float(pace.gaps), _MEMORY)
     known, power = n * pace.mean, (n + 1.0) * shape
@@ -122,13 +122,13 @@ def _weigh(pace: Pace, shape: float, days: float, gap: float) -> None:
     pace.slower = grown(pace.slower, gap, _FADE, slower)
 
 
-def _teach(pace: Pace, days: float) -> None:
+def _teach(pace: Tempo, days: float) -> None:
     pace.gaps += 1
     rate = max(1.0 / _MEMORY, 1.0 / pace.gaps) * teaching(max(pace.faster, pace.slower))
     pace.mean += rate * (days - pace.mean)
 
 
-def explain(pace: Pace, gap: float) -> Finding:
+def explain(pace: Tempo, gap: float) -> Finding:
     """The words and numbers when the pace has become remarkable."""
     fast = pace.faster > pace.slower
     usual = pace.mean + 0.5

@@ -177,6 +177,19 @@ class Segment(Operator):
             membership.lost = []
             profile.segment = membership.segment
 
+    def replaced(self, before: Profile | None, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
+        """Counts the new one in place of the old one, and says where they belong if it is another segment."""
+        was = before.get(Membership) if before is not None else None
+        now_is = profile.get(Membership)
+        for membership, sign in ((was, -1), (now_is, 1)):
+            if membership is not None and membership.segment:
+                money = sign * membership.counted
+                world.of(SegmentPopulation).count(membership.segment, membership.currency.decode(), sign, money)
+        adopted = world.models.get(MODEL)
+        if adopted is None or now_is is None or not now_is.segment or (was and was.segment == now_is.segment):
+            return NOTHING
+        return _told(adopted.model, was.segment if was else 0, was.since if was else 0.0, now_is.segment, now)
+
     def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
         adopted, number = world.models.get(MODEL), profile.segment
         name = adopted.model.name(number) if adopted is not None and number else UNKNOWN
@@ -205,17 +218,23 @@ def _place(profile: Profile, now: float, world: World, model: Any, x: Features, 
 def _move(profile: Profile, membership: Membership, to: int, now: float, world: World, model: Any) -> Sequence[Outcome]:
     population, before = world.of(SegmentPopulation), membership.segment
     currency = membership.currency.decode()
-    said: list[Outcome] = [Scored({"segment": model.name(to)})]
     if before:
         population.count(before, currency, -1, -membership.counted)
-        left = {**_named(model, before), "since": membership.since, "to": _named(model, to)}
-        said.append(Said(LEFT, left, (before, now)))
     population.count(to, currency, 1, membership.counted)
-    entered = {**_named(model, to), "from": _named(model, before) if before else None}
-    said.append(Said(ENTERED, entered, (to, now)))
+    said = _told(model, before, membership.since, to, now)
     membership.segment, membership.next, membership.since = to, 0, now
     profile.segment = to
-    return said
+    return (Scored({"segment": model.name(to)}), *said)
+
+
+def _told(model: Any, before: int, since: float, to: int, now: float) -> Sequence[Outcome]:
+    """That somebody left a segment, where they were in one, and entered another."""
+    said: list[Outcome] = []
+    if before:
+        left = {**_named(model, before), "since": since, "to": _named(model, to)}
+        said.append(Said(LEFT, left, (before, now)))
+    entered = {**_named(model, to), "from": _named(model, before) if before else None}
+    return (*said, Said(ENTERED, entered, (to, now)))
 
 
 def _named(model: Any, number: int) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Visits rise or fall against this customer's own weeks.
 
-A visit is web facts with no half hour between them. Its weekly count is negative binomial about the customer's own
-mean; how weeks scatter beyond Poisson is learned from everybody. Three times as many and a quarter are weighed against
-the usual once a week (likelihood ratios); evidence adds up by Shiryaev and Roberts (`evidence`).
+Visits a week are negative binomial about the customer's own mean; how weeks scatter beyond Poisson is learned from
+everybody. Three times as many and a quarter are weighed against the usual once a week (likelihood ratios); evidence
+adds up by Shiryaev and Roberts (`evidence`).
 """
 
 import math
@@ -33,7 +33,6 @@ from analytics.profile import Profile
 from analytics.sections import Section
 
 MIN_WEEKS = 5
-VISIT_SECONDS = 1800.0
 CALM_YEARS = 0.5
 CHANGE_WEEKS = 6
 _LEAST_USUAL = 1.0  # visits a week from which on fewer are to be noticed
@@ -44,28 +43,26 @@ _UP, _DOWN = 3.0, 0.25
 
 
 @dataclass(slots=True)
-class Visits(Section):
-    """The usual visits a week and the whole weeks it was learned from, the evidence for more and for fewer, the latest
-    web fact; the visits since the last scoring moment, and since an alarm the weeks and visits.
+class WebWeeks(Section):
+    """The usual visits a week and the whole weeks it was learned from, the evidence for more and for fewer; the visits
+    since the last scoring moment, and since an alarm the weeks and visits.
     """
 
     NUMBER: ClassVar[int] = 22
-    LAYOUT: ClassVar[Struct] = Struct("<4d3IH")
+    LAYOUT: ClassVar[Struct] = Struct("<3d3IH")
 
     usual: float = 0.0
     more: float = 0.0
     fewer: float = 0.0
-    at: float = 0.0
     now: int = 0
     weeks: int = 0
     visits_since: int = 0
     weeks_since: int = 0
 
-    def merge(self, other: "Visits") -> None:
+    def merge(self, other: "WebWeeks") -> None:
         self.usual = weighted(self.usual, self.weeks, other.usual, other.weeks)
         self.weeks = max(self.weeks, other.weeks)
         self.now += other.now
-        self.at = max(self.at, other.at)
         self.more = self.fewer = 0.0
 
 
@@ -94,17 +91,14 @@ class VisitPopulation(Section):
 
 class WebActivity(Operator):
     kind = Kind.WEB_ACTIVITY
-    takes = frozenset({What.TOUCHPOINT, What.LEAD})
+    takes = frozenset({What.VISIT})
 
     def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
-        own = profile.of(Visits)
-        if event.time - own.at >= VISIT_SECONDS:
-            own.now += 1
-        own.at = max(own.at, event.time)
+        profile.of(WebWeeks).now += 1
         return NOTHING
 
     def weekly(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
-        own = profile.get(Visits)
+        own = profile.get(WebWeeks)
         if own is None:
             return NOTHING
         visits, own.now = own.now, 0
@@ -120,7 +114,7 @@ class WebActivity(Operator):
         own.usual += rate * (visits - own.usual)
         return self._say(profile, own, visits, usual)
 
-    def _say(self, profile: Profile, own: Visits, visits: int, usual: float) -> Sequence[Outcome]:
+    def _say(self, profile: Profile, own: WebWeeks, visits: int, usual: float) -> Sequence[Outcome]:
         evidence = max(own.more, own.fewer)
         if self.kind not in profile.episodes:
             if evidence < ALARM_YEARS:
@@ -138,7 +132,7 @@ class WebActivity(Operator):
         return (Clear(self.kind, f"{own.usual:.1f} visits a week are the new usual."),)
 
     def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
-        own, label = profile.get(Visits), "Web activity"
+        own, label = profile.get(WebWeeks), "Web activity"
         if own is None:
             return None
         if own.weeks <= MIN_WEEKS:
@@ -154,7 +148,7 @@ class WebActivity(Operator):
         return certainty(features["evidence_years"])
 
 
-def _weigh(own: Visits, visits: int, usual: float, known: float, excess: float, days: float) -> None:
+def _weigh(own: WebWeeks, visits: int, usual: float, known: float, excess: float, days: float) -> None:
     """Both hypotheses against the usual. What is not known of the mean scatters as weeks do."""
     mean = max(usual, 0.02)
     size = 1.0 / (max(excess, 0.02) + 1.0 / (1.0 + (known + _PRIOR_WEEKS) * mean))
@@ -168,7 +162,7 @@ def _ratio(count: int, mean: float, size: float, factor: float) -> float:
     return count * math.log(factor) + (count + size) * math.log((size + mean) / (size + factor * mean))
 
 
-def explain(own: Visits, visits: int, usual: float) -> Finding:
+def explain(own: WebWeeks, visits: int, usual: float) -> Finding:
     """The words and numbers when visits have become remarkable."""
     more, evidence = own.more > own.fewer, max(own.more, own.fewer)
     return Finding(

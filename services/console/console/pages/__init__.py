@@ -13,11 +13,14 @@ from console.pages import (
     sign_in,
     system,
     tickets,
+    why,
 )
 
 
 def router() -> APIRouter:
     routes = APIRouter(include_in_schema=False)
-    for screen in (sign_in, live, alerts, customer, contacts, leads, tickets, journeys, system, preferences):
+    for screen in (
+        sign_in, live, alerts, why, customer, contacts, leads, tickets, journeys, system, preferences,
+    ):  # fmt: skip
         routes.include_router(screen.routes)
     return routes

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from console.clients import NotFound
-from console.clients.analytics import Profile
+from console.clients.analytics.customers import Profile
 from console.clients.contact import Timeline
 from console.pages.alerts import SAID
 from console.pages.visit import Id, Part, Visit, Visiting, part

@@ -3,7 +3,17 @@
 import { typing } from "./keys.js";
 import { refreshTimes } from "./time.js";
 
-const PLACES = { a: "/alerts", c: "/contacts", l: "/leads", t: "/tickets", j: "/journeys", y: "/system" };
+const PLACES = {
+  a: "/alerts",
+  c: "/contacts",
+  l: "/leads",
+  t: "/tickets",
+  j: "/journeys",
+  s: "/segments",
+  w: "/watch",
+  m: "/models",
+  y: "/system",
+};
 let going = 0;
 
 setInterval(() => refreshTimes(), 20_000);

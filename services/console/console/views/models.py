@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from console.clients.analytics import CalibrationBin, Model
+from console.clients.analytics.models import CalibrationBin, Model
 
 
 @dataclass(frozen=True)

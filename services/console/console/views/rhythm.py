@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from console.clients.analytics import Profile, Window
+from console.clients.analytics.customers import Profile, Window
 from console.clients.contact import Entry
 from console.views.sparkline import amount
 from console.views.wording import days, money, short_date

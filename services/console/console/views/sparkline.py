@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
-from console.clients.analytics import PastOrder
+from console.clients.analytics.customers import PastOrder
 
 WIDTH, HEIGHT = 120, 32
 _LEFT, _RIGHT, _TOP, _BASE = 3.0, 117.0, 4.0, 28.0

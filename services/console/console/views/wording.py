@@ -1,5 +1,6 @@
 """Money, moments and the services' codes in words that people use."""
 
+import math
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -17,6 +18,16 @@ WORDS = {
     "churn_risk": "Churn risk",
     "support_load": "Support load",
     "standing_query": "Your rule",
+    "purchase_frequency": "Order frequency",
+    "channel_change": "Channel",
+    "basket_mix": "Basket",
+    "return_rate": "Returns",
+    "web_activity": "Web visits",
+    # what is learned
+    "links": "Bought together",
+    "segments": "Segments",
+    "purchase_timing": "Next order: when",
+    "purchase_value": "Next order: how much",
     # how an alert ended
     "contacted": "Contacted",
     "recovered": "Recovered",
@@ -68,6 +79,16 @@ def number(value: float | int | None, digits: int = 0) -> str:
     if value is None:
         return "—"
     return f"{value:,.{digits}f}"
+
+
+def brief(value: float | None) -> str:
+    """Three digits that matter: `1,234`, `12.4`, `0.031`."""
+    if value is None:
+        return "—"
+    size = abs(value)
+    if not math.isfinite(value) or size >= 100 or value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:.{2 if size >= 1 else 3}g}" if size < 10 else f"{value:.1f}"
 
 
 def percent(value: float | None) -> str:

@@ -1,0 +1,79 @@
+"""Analytics as the console calls it, made up."""
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+
+from tests.console import insight, machinery, shop
+from tests.console.shop import Json
+
+if TYPE_CHECKING:
+    from tests.console.upstreams import World
+
+
+def routes(world: "World") -> APIRouter:
+    made = APIRouter(prefix="/v1")
+
+    @made.get("/customers/{key}")
+    async def profile(key: str) -> Json:
+        return shop.profile(key)
+
+    @made.get("/runtime")
+    async def runtime() -> Json:
+        return {"owner": "analytics-0", "partitions": machinery.partitions()}
+
+    @made.get("/decisions")
+    async def decisions(trigger: str, limit: int = 50) -> Json:
+        return {"items": insight.decisions(trigger)[:limit], "next": None}
+
+    @made.get("/decisions/{key}")
+    async def decision(key: str) -> Json:
+        trigger = key.removeprefix("d-").rpartition("-")[0]
+        found = next((step for step in insight.decisions(trigger) if step["id"] == key), None)
+        if found is None:
+            raise HTTPException(404, "There is no such decision.")
+        return insight.explained(found)
+
+    _models(made, world)
+    return made
+
+
+def _models(made: APIRouter, world: "World") -> None:
+    def shown(items: list[Json]) -> Json:
+        newest = {model["model"]: model["version"] for model in insight.models()}
+
+        def state(model: Json) -> Json:
+            pin = world.pins.get(model["model"])
+            in_use = model["version"] == (pin or newest[model["model"]])
+            return model | {"in_use": in_use, "pinned": in_use and pin is not None}
+
+        return {"items": [state(model) for model in items]}
+
+    def listed(name: str) -> Json:
+        return shown([model for model in insight.models() if model["model"] == name])
+
+    @made.get("/models")
+    async def models() -> Json:
+        return shown(insight.models())
+
+    @made.get("/models/{name}/versions")
+    async def versions(name: str) -> Json:
+        return shown(insight.versions(name))
+
+    @made.put("/models/{name}/pin")
+    async def pin(name: str, body: Json) -> Json:
+        if body["version"] > 41:
+            raise HTTPException(404, "There is no such version of this model.")
+        world.pins[name] = body["version"]
+        return listed(name)
+
+    @made.delete("/models/{name}/pin")
+    async def unpin(name: str) -> Json:
+        world.pins.pop(name, None)
+        return listed(name)
+
+    @made.post("/models/{name}/rollback")
+    async def roll_back(name: str) -> Json:
+        world.pins[name] = world.pins.get(name, 41) - 1
+        return listed(name)
