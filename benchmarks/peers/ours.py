@@ -12,15 +12,15 @@ from typing import cast
 import orjson
 import uvloop
 
-from analytics.customers import Changes
-from analytics.events import Event, What, moment
+from analytics.customers import Changes, CompletedExample
+from analytics.events import Event, What
+from analytics.operators.base import Example
 from analytics.runtime import Runtime
 from analytics.task import Topics
 from benchmarks.peers import workload as w
 from common.bus import KafkaPublisher
 from common.database import Database
 from common.deadletters import DeadLetters
-from common.envelope import Envelope, new_fact
 from common.record import Record
 
 
@@ -32,7 +32,7 @@ class PeerFold:
         self._model = w.model()
         self._states: dict[str, w.State] = {}
         self._dirty: set[str] = set()
-        self._alerts: list[Envelope] = []
+        self._alerts: list[CompletedExample] = []
         self.alerts = 0
 
     @property
@@ -49,7 +49,8 @@ class PeerFold:
         self._dirty.add(event.customer)
         if alert is not None:
             self.alerts += 1
-            self._alerts.append(new_fact("peer.alert", "/bench", event.customer, alert, time=moment(event.time)))
+            alerted = Example("alert", event.time, alert)
+            self._alerts.append(CompletedExample(event.customer, alerted, event, event.time))
 
     def take_changes(self) -> Changes:
         changes = Changes(profiles={c: orjson.dumps(self._states[c]) for c in self._dirty}, examples=self._alerts)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from analytics.customers import CompletedExample
 from analytics.events import TYPES, Event, What, emission
 from analytics.fold import Fold
 from analytics.learners.churn import ChurnLearner
@@ -18,7 +19,6 @@ from analytics.orders import DAY
 from analytics.settings import Settings
 from common.application import Application
 from common.bus import KafkaPublisher
-from common.envelope import Envelope
 from common.migrate import upgrade
 from common.outbox import message_of
 from common.tokens import generate_keys, mint
@@ -30,7 +30,7 @@ PRIVATE, PUBLIC = generate_keys()
 Client = Callable[..., httpx.AsyncClient]
 Tell = Callable[[Iterable[Event]], Awaitable[None]]
 Eventually = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
-Teach = Callable[[Iterable[Envelope]], Awaitable[None]]
+Teach = Callable[[Iterable[CompletedExample]], Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +103,10 @@ def teach(app: Application, publisher: KafkaPublisher, topic_prefix: str) -> Tea
     """Gives training examples to the trainer."""
     del app
 
-    async def teach(examples: Iterable[Envelope]) -> None:
-        await publisher.publish([message_of(f"{topic_prefix}.training-examples", example) for example in examples])
+    async def teach(examples: Iterable[CompletedExample]) -> None:
+        await publisher.publish(
+            [message_of(f"{topic_prefix}.training-examples", example.envelope()) for example in examples]
+        )
 
     return teach
 

@@ -36,7 +36,7 @@ def test_leaving_the_usual_channel_is_raised_and_becomes_the_new_usual() -> None
         buy(alone, 7 * i, "web")
 
     ((_, raised, at),) = alone.raised()
-    assert at <= 7 * 15
+    assert at <= 7 * 16
     assert raised.finding.sentence == "Orders by web now; usually by store."
     assert raised.finding.direction == "good", "they order as often as before"
     assert alone.cleared() == ["Ordering by web is the new usual."]
@@ -45,8 +45,8 @@ def test_leaving_the_usual_channel_is_raised_and_becomes_the_new_usual() -> None
 def test_coming_back_ends_it() -> None:
     alone = Alone(ChannelChange())
     town(alone)
-    for i in range(24):
-        buy(alone, 7 * i, "web" if 12 <= i < 16 else "store")
+    for i in range(30):
+        buy(alone, 7 * i, "web" if 12 <= i < 17 else "store")
 
     assert len(alone.raised("c_a")) == 1
     assert alone.cleared() == ["They order where they used to."]
@@ -55,7 +55,7 @@ def test_coming_back_ends_it() -> None:
 def test_fewer_orders_elsewhere_are_a_bad_sign() -> None:
     alone = Alone(ChannelChange())
     town(alone)
-    for day in [*(7.0 * i for i in range(12)), *(84 + 30.0 * i for i in range(4))]:
+    for day in [*(7.0 * i for i in range(12)), *(84 + 30.0 * i for i in range(6))]:
         buy(alone, day, "store" if day < 84 else "web")
 
     assert alone.raised()[0][1].finding.direction == "bad"

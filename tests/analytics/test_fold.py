@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from analytics.events import Event, What
 from analytics.fold import Fold
-from analytics.operators.base import Adopted, Kind
-from analytics.operators.churn_risk import FEATURES, MODEL, new_model
+from analytics.operators.churn_risk import MODEL
 from analytics.operators.spend_deviation import Spend
 from analytics.orders import DAY, Orders
 from analytics.profile import pack
 from common.envelope import Envelope
+from tests.analytics.churn_shop import adopted
 from tests.analytics.stories import (
     START,
     fold_all,
@@ -157,52 +157,6 @@ def test_orders_that_waited_out_an_outage_are_no_silence() -> None:
     waited = [order("c_a", START + 90 * DAY), order("c_a", START + 130 * DAY)]
 
     assert fold_all(fold, [*waited, tick(START + 131 * DAY)]) == []
-
-
-def test_churn_examples_carry_the_label_that_came_true() -> None:
-    fold = Fold(0)
-    for event in regular("c_stays", 20, 9):
-        fold.apply(event)
-    for event in regular("c_leaves", 6, 9):
-        fold.apply(event)
-    for event in ticks(START + 190 * DAY, START + 330 * DAY, 43_200.0):
-        fold.apply(event)
-
-    examples = [e.data for e in fold.take_changes().examples]
-
-    early = [e for e in examples if e["as_of"] < START + 100 * DAY]
-    assert {e["label"] for e in early if e["customer"] == "c_stays"} == {0}
-    gone = [e["label"] for e in examples if e["customer"] == "c_leaves" and e["as_of"] > START + 50 * DAY]
-    assert gone
-    assert set(gone) == {1}
-    assert set(examples[0]["features"]) == set(FEATURES)
-
-
-def adopted(version: int = 3) -> Adopted:
-    model, r = new_model(), random.Random(1)
-    for _ in range(3000):
-        x = {name: r.random() * 3 for name in FEATURES}
-        x["overdue_sq"] = x["overdue"] ** 2
-        model.learn_one(x, x["overdue"] > 1.2)
-    return Adopted(MODEL, version, 3000, model)
-
-
-def test_churn_risk_rises_is_raised_and_falls_with_the_next_order() -> None:
-    fold = Fold(0)
-    event = Event(What.MODEL_ADOPTED, "m", "", START, START, data={"model": MODEL, "version": 3})
-    fold.adopt(event, adopted())
-    fold_all(fold, regular("c_a", 12, 9))
-    last = START + 11 * 9 * DAY
-
-    said = fold_all(fold, ticks(last, last + 60 * DAY))
-    raised = [e for e in said if e.data["kind"] == "churn_risk"]
-    assert raised[0].data["model_version"] == "3"
-    assert raised[0].data["reasons"]
-    assert 0.7 <= raised[0].data["score"] <= 1
-
-    said = fold_all(fold, [order("c_a", last + 61 * DAY)])
-    assert ("churn_risk", "cleared") in kinds(said)
-    assert Kind.CHURN_RISK not in fold.profile("c_a").episodes  # type: ignore[union-attr]
 
 
 def test_without_a_model_or_a_history_nothing_is_claimed() -> None:

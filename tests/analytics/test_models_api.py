@@ -5,16 +5,16 @@ from typing import Any
 
 import httpx
 
+from analytics.customers import CompletedExample
 from analytics.fold import Fold
 from analytics.orders import DAY
-from common.envelope import Envelope
 from tests.analytics.conftest import Client, Eventually, Teach
 from tests.analytics.stories import START, regular, ticks
 
 CHURN = "churn_risk"
 
 
-def examples(customers: int) -> list[Envelope]:
+def examples(customers: int) -> list[CompletedExample]:
     """What a shop's customers teach in a year: half of them leave."""
     fold = Fold(0)
     for i in range(customers):

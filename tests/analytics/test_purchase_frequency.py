@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 
 from analytics.events import Event
-from analytics.operators.evidence import CAP, certainty, grown
+from analytics.operators.evidence import ALARM_YEARS, CAP, certainty, grown
 from analytics.operators.purchase_frequency import MIN_GAPS, PurchaseFrequency, Tempo
 from analytics.operators.purchase_silence import PurchaseSilence
 from analytics.operators.rhythm import RhythmPopulation, learn_gap
@@ -49,14 +49,14 @@ def test_another_pace_is_raised_once_and_becomes_the_new_usual(gap: float, direc
 
     ((_, raised, at),) = alone.raised()
     assert raised.finding.direction == direction
-    assert at - before[-1] <= 4.5 * gap
+    assert at - before[-1] <= 6 * gap
     assert "is the new usual" in alone.cleared()[0]
 
 
 def test_the_usual_pace_ends_it() -> None:
     alone = Alone(Both())
     before = steps(0, 20, 20)
-    faster = steps(before[-1], 9, 4, 2)
+    faster = steps(before[-1], 9, 6, 2)
     tell(alone, [*before, *faster, *steps(faster[-1], 20, 12, 3)])
 
     assert alone.cleared() == ["Orders come at the usual pace again."]
@@ -65,7 +65,7 @@ def test_the_usual_pace_ends_it() -> None:
 
 @pytest.mark.parametrize("shape", [0.7, 1.0, 4.0, 25.0])
 def test_who_keeps_the_pace_is_seldom_said_to_have_left_it(shape: float) -> None:
-    """Eighty customer-years: less than one false alarm in two hundred is the limit for what is known exactly."""
+    """Eighty customer-years, in which every pace has to be learned first."""
     alone, r, events = Alone(Both()), random.Random(11), list[Event]()
     for i in range(80):
         events += [order(f"c_{i}", START + day * DAY) for day in moments(r, r.uniform(2, 30), 365, shape)]
@@ -102,11 +102,11 @@ def test_evidence_without_a_change_grows_by_the_time_that_passes() -> None:
 def test_evidence_is_bounded_and_scored() -> None:
     assert grown(CAP, 1e9, 1.0, 1e9) == CAP
     assert certainty(0.0) == 0.0
-    assert certainty(200.0) == 0.5
+    assert certainty(ALARM_YEARS) == 0.5
 
 
 def test_two_keys_of_one_customer_learn_the_pace_anew() -> None:
-    ours, theirs = Tempo(10.0, 3.0, 4.0, gaps=20), Tempo(30.0, gaps=20)
+    ours, theirs = Tempo(10.0, 2.0, 3.0, 4.0, gaps=20), Tempo(30.0, gaps=20)
     ours.merge(theirs)
     assert (ours.mean, ours.faster, ours.slower) == (20.0, 0.0, 0.0)
     assert ours.gaps < MIN_GAPS

@@ -1,9 +1,12 @@
 """Standing queries in the fold: when a rule speaks, of whom, and that only the log decides it."""
 
 import base64
+import json
 import random
+from pathlib import Path
 from uuid import UUID
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +25,7 @@ from analytics.queries.vocabulary import STATES
 from common.envelope import Envelope
 from tests.analytics.stories import START, fold_all, hash_of, order, reloaded, solved, tick, ticket, ticks
 
+CONTRACTS = Path(__file__).parents[2] / "contracts"
 THE_RULE = "sum(order.total) over 7d > 3 * mean over 90d and tickets.open > 0"
 
 
@@ -100,6 +104,16 @@ def test_the_usual_is_that_of_the_time_before_and_of_those_known_long_enough() -
     assert rules_said(fold_all(fold, [order("c_a", START + 13 * 7 * DAY + 1, 0.2)])) == [("q1", "raised")]
     # A newcomer has no usual, however large the first orders are.
     assert rules_said(fold_all(fold, [order("c_new", START + day * DAY, 500.0) for day in range(10)])) == []
+
+
+def test_what_is_said_keeps_its_contracts() -> None:
+    fold = running("tickets.open > 0")
+    said = fold_all(fold, [ticket("c_a", START), solved("c_a", START + DAY), ticket("c_a", START + 2 * DAY), retired()])
+    mine = [envelope for envelope in said if envelope.data["kind"] == "standing_query"]
+    assert [envelope.type for envelope in mine] == [RAISED, CLEARED, RAISED, CLEARED]
+    for envelope in mine:
+        schema = json.loads((CONTRACTS / f"{envelope.type}.json").read_text())["schema"]
+        jsonschema.validate(json.loads(envelope.value()), schema)
 
 
 # -- absence --------------------------------------------------------------------------------------------

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from playwright.async_api import Browser, Page, async_playwright
 from pydantic import SecretStr
 
 from common.migrate import upgrade
@@ -22,6 +24,15 @@ from console.settings import Settings
 from tests.console import upstreams
 from tests.console.upstreams import World
 
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 EMAIL, PASSWORD, NAME = "dana@example.com", "a long pass phrase", "Dana Demo"
 
 
@@ -91,6 +102,44 @@ async def visitor(running: Running) -> AsyncIterator[httpx.AsyncClient]:
         assert answer.status_code == 200
         assert "Alerts" in answer.text
         yield client
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="module")
+async def signed_in(browser: Browser, running: Running) -> Any:
+    """Cookies of a signed-in browser."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{running.url}/sign-in")
+    await page.fill("#email", EMAIL)
+    await page.fill("#password", PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/alerts")
+    state = await context.storage_state()
+    await context.close()
+    return state
+
+
+@pytest.fixture
+async def page(browser: Browser, running: Running, signed_in: Any) -> AsyncIterator[Page]:
+    """A page of a signed-in visitor, on which nothing may go wrong."""
+    context = await browser.new_context(
+        base_url=running.url, storage_state=signed_in, viewport={"width": 1280, "height": 800}
+    )
+    page = await context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text) if "Content Security" in message.text else None)
+    yield page
+    await context.close()
+    assert wrong == []
 
 
 @pytest.fixture(autouse=True)

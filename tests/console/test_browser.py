@@ -1,25 +1,15 @@
 """The console in a real Chromium: alerts that arrive by themselves, keys, undo, accessibility."""
 
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.console import shop
-from tests.console.conftest import EMAIL, PASSWORD, Running
+from tests.console.conftest import Running
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 AXE = Path(__file__).parents[2] / "services" / "console" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = {
     "alerts": "/alerts",
@@ -33,48 +23,17 @@ PAGES = {
     "ticket": "/tickets/t-0",
     "new ticket": f"/tickets/new?customer={shop.key(0)}",
     "journeys": "/journeys",
+    "why": "/why/tr-a-2",
+    "why, over": "/why/tr-a-3",
+    "models": "/models",
+    "model": "/models/churn_risk",
+    "watch": "/watch",
+    "rule": "/watch/q-0",
+    "new rule": "/watch/new?rule=tickets.opn%20%3E%200",
     "system": "/system",
     "preferences": "/preferences",
     "error": "/nothing",
 }
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture(scope="module")
-async def signed_in(browser: Browser, running: Running) -> Any:
-    """Cookies of a signed-in browser."""
-    context = await browser.new_context()
-    page = await context.new_page()
-    await page.goto(f"{running.url}/sign-in")
-    await page.fill("#email", EMAIL)
-    await page.fill("#password", PASSWORD)
-    await page.keyboard.press("Enter")
-    await page.wait_for_url("**/alerts")
-    state = await context.storage_state()
-    await context.close()
-    return state
-
-
-@pytest.fixture
-async def page(browser: Browser, running: Running, signed_in: Any) -> AsyncIterator[Page]:
-    """A page of a signed-in visitor, on which nothing may go wrong."""
-    context = await browser.new_context(
-        base_url=running.url, storage_state=signed_in, viewport={"width": 1280, "height": 800}
-    )
-    page = await context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda message: wrong.append(message.text) if "Content Security" in message.text else None)
-    yield page
-    await context.close()
-    assert wrong == []
 
 
 async def open_alerts(page: Page, query: str = "") -> None:

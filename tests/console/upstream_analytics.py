@@ -1,11 +1,12 @@
 """Analytics as the console calls it, made up."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from tests.console import insight, machinery, shop
+from tests.console import insight, machinery, shop, watch
 from tests.console.shop import Json
 
 if TYPE_CHECKING:
@@ -35,8 +36,46 @@ def routes(world: "World") -> APIRouter:
             raise HTTPException(404, "There is no such decision.")
         return insight.explained(found)
 
+    @made.get("/triggers")
+    async def triggers(kind: str, status: str, limit: int) -> Json:
+        assert (kind, status) == ("standing_query", "all")
+        return {"items": watch.triggers()[:limit], "next": None}
+
     _models(made, world)
+    _queries(made, world)
     return made
+
+
+def _queries(made: APIRouter, world: "World") -> None:
+    @made.get("/queries")
+    async def queries(ended: bool = False) -> Json:
+        return {"items": [one for one in world.queries.values() if bool(one["ended_at"]) == ended], "next": None}
+
+    @made.post("/queries/check")
+    async def check(body: Json) -> Json:
+        return watch.check(body["rule"])
+
+    @made.post("/queries/dry-run")
+    async def dry_run(body: Json) -> Json:
+        return watch.dry_run(body["days"])
+
+    @made.post("/queries", status_code=201)
+    async def save(body: Json) -> Any:
+        if len(world.queries) >= watch.MOST:
+            return JSONResponse({"detail": "There are 5 rules already: end one first."}, 409)
+        saved = watch.query(f"q-{len(world.queries)}", **body)
+        world.queries[saved["id"]] = saved
+        return saved
+
+    @made.get("/queries/{key}")
+    async def query(key: str) -> Json:
+        if key not in world.queries:
+            raise HTTPException(404, "There is no such standing query.")
+        return world.queries[key]
+
+    @made.delete("/queries/{key}", status_code=204)
+    async def end(key: str) -> None:
+        world.queries[key] |= {"ended_at": shop.ago(minutes=0), "status": "ended", "open": 0}
 
 
 def _models(made: APIRouter, world: "World") -> None:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from tests.console import machinery, shop, upstream_analytics
+from tests.console import machinery, shop, upstream_analytics, watch
 
 Json = dict[str, Any]
 SERVICES = ("lead_capture", "contact", "campaign", "sales", "ticketing", "analytics")
@@ -34,6 +34,7 @@ class World:
         self.changes: list[Json] = []
         self.seq = len(self.alerts)
         self.refuse_stream = False
+        self.queries: dict[str, Json] = {query["id"]: query for query in watch.queries()}
         self.pins: dict[str, int] = {}  # model → the version that is held on to
         self._generation = 0
 

@@ -18,8 +18,8 @@ from analytics.fold import Fold
 from analytics.operators.churn_risk import MODEL
 from analytics.orders import DAY
 from common.envelope import Envelope
+from tests.analytics.churn_shop import adopted
 from tests.analytics.stories import START, fold_all, order, regular, ticket, ticks
-from tests.analytics.test_fold import adopted
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "contracts").glob("*.json"))}
@@ -133,7 +133,12 @@ def analytics_says() -> list[Envelope]:
     for event in ticks(last, last + 80 * DAY):
         fold.apply(event)
     changes = fold.take_changes()
-    return [*said, *changes.triggers, *changes.examples, *fold_all(fold, [order("c_a", last + 81 * DAY)])]
+    return [
+        *said,
+        *changes.triggers,
+        *(example.envelope() for example in changes.examples),
+        *fold_all(fold, [order("c_a", last + 81 * DAY)]),
+    ]
 
 
 def test_what_analytics_says_keeps_its_contracts() -> None:

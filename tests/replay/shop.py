@@ -1,17 +1,22 @@
 """A made-up shop's orders as a file, and what a replay of it has written."""
 
 import hashlib
+import io
 import os
 import random
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 import pyarrow.parquet
+
+from heed.main import main
 
 START = datetime(2024, 3, 4, 8, 30, tzinfo=UTC)  # a Monday morning: the grid begins at its midnight
 MIDNIGHT = datetime(2024, 3, 4, tzinfo=UTC)
@@ -43,11 +48,32 @@ def write(path: Path, orders: list[Row]) -> Path:
 COLUMNS = ("--customer", "who", "--time", "when", "--amount", "total", "--id", "no")
 
 
-def heed(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Done:
+    """A command line that has ended."""
+
+    code: int
+    out: str
+    error: str
+
+
+def heed(*arguments: str) -> Done:
+    """`heed replay …` in this process."""
+    out, error = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(error), patch.object(sys, "argv", ["heed", "replay", *arguments]):
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return Done(code, out.getvalue(), error.getvalue())
+
+
+def heed_apart(*arguments: str, **environ: str) -> Done:
+    """The same in a process of its own."""
     command = [sys.executable, "-m", "heed", "replay", *arguments]
-    return subprocess.run(
-        command, env={**os.environ, "COLUMNS": "200", **environ}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass(frozen=True)
@@ -70,7 +96,7 @@ class Written:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def replayed(file: Path, out: Path, *options: str, columns: tuple[str, ...] = COLUMNS, **environ: str) -> Written:
-    done = heed("orders", str(file), *columns, *options, "--out", str(out), **environ)
-    assert done.returncode == 0, done.stderr
+def replayed(file: Path, out: Path, *options: str, columns: tuple[str, ...] = COLUMNS) -> Written:
+    done = heed("orders", str(file), *columns, *options, "--out", str(out))
+    assert done.code == 0, done.error
     return Written(out)

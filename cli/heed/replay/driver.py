@@ -116,7 +116,7 @@ class Driver:
         """Takes what was said to where it belongs; returns the scores by customer."""
         said = self.fold.take_said()
         for example in said.examples:
-            learner = self.learners.get(example.data["model"])
+            learner = self.learners.get(example.example.model)
             if learner is not None:
                 learner.take(example.data)
         strongest: dict[str, Noticed] = {}

@@ -137,8 +137,8 @@ def _grid(ticks: Sequence[float], y: Callable[[float], float], form: str = "") -
 
 
 def _labels(labels: Sequence[str], x: Callable[[int], float]) -> Iterable[str]:
-    """At most four of them."""
-    few = min(4, len(labels))
+    """At most three of them."""
+    few = min(3, len(labels))
     for k in range(few):
         i = round(k * (len(labels) - 1) / max(1, few - 1))
         anchor = "start" if k == 0 and few > 1 else "finish" if k == few - 1 and few > 1 else "x"

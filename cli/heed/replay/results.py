@@ -15,6 +15,22 @@ from heed.replay.rows import DAY, SECOND
 from heed.replay.writing import NOT_ENOUGH, Tables
 
 _EXAMPLES_OF_A_KIND = 4
+_SHOWN = (
+    "trigger",
+    "kind",
+    "customer",
+    "time",
+    "direction",
+    "severity",
+    "sentence",
+    "expected",
+    "observed",
+    "score",
+    "reasons",
+    "recent_orders",
+    "suggested_step",
+    "model_version",
+)
 
 
 class Alerts:
@@ -22,6 +38,7 @@ class Alerts:
 
     def __init__(self, log: Log, every: int) -> None:
         self._log, self._every = log, every * DAY
+        self._spans = max(1, -((log.start - log.end) // self._every))
         self.raised: Counter[str] = Counter()
         self.steps: Counter[str] = Counter()
         self.customers: set[str] = set()
@@ -39,17 +56,18 @@ class Alerts:
         self.customers.add(data["customer"])
         self.by_span[self._span(round(step.time.timestamp() * SECOND))] += 1
         examples = self._examples.setdefault(data["kind"], [])
-        examples.append(data)
+        examples.append({name: data[name] for name in _SHOWN})
         examples.sort(key=lambda example: -example["score"])
         del examples[_EXAMPLES_OF_A_KIND:]
 
     def _span(self, time: int) -> int:
-        return (time - self._log.start) // self._every
+        """The last one also holds what the closing midnight itself says."""
+        return min((time - self._log.start) // self._every, self._spans - 1)
 
     def over_time(self) -> list[dict[str, Any]]:
         """Events and alerts raised per span of the grid."""
         spans = (self._log.time - self._log.start) // self._every
-        events = np.bincount(spans).tolist() if len(self._log) else []
+        events = np.bincount(spans, minlength=self._spans).tolist()
         return [
             {"from": _day(self._log.start + i * self._every), "events": count, "raised": self.by_span[i]}
             for i, count in enumerate(events)

@@ -24,7 +24,7 @@ from common.failures import InvalidError
 from heed.replay.recorded import Place, Reach, facts, reach, reachable, steps
 
 _WEEK_MS = 7 * 86_400_000  # how long ids are known, those of orders apart
-_SAY_EVERY = 2_000
+_SAY_EVERY = 2_000  # events of a partition at most, before what is of no use here is thrown away
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class Scratch:
         self._quiet_until = {p: r.quiet_until for p, r in reached.items()}
         self._models, self._queries = ModelStore(database), QueryStore(database)
         self._seen: dict[str, float] = {}
+        self._unsaid = dict.fromkeys(reached, 0)
         self.repeats = self.events = 0
 
     async def take(self, record: ConsumerRecord) -> Changes | None:
@@ -102,9 +103,13 @@ class Scratch:
             self.repeats += 1
             return None
         self.events += 1
+        self._unsaid[event.partition] += 1
         await self._load(fold, event)
         fold.apply(event)
-        return fold.take_said() if fold.urgent or not self.events % _SAY_EVERY else None
+        if not fold.urgent and self._unsaid[event.partition] < _SAY_EVERY:
+            return None
+        self._unsaid[event.partition] = 0
+        return fold.take_said()
 
     def _is_repeat(self, fold: Fold, event: Event, at_ms: int) -> bool:
         """Ids are known a week, those of orders for good; what is passed on to a survivor counts there."""

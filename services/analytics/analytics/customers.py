@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from analytics.operators.base import Noted
+from analytics.events import EXAMPLE, Event, emission, stable_id
+from analytics.operators.base import Example, Noted
 from analytics.profile import Profile, open_episodes, pack, peek, unpack
 from analytics.timers import Timers
 from analytics.visits import Sifted
@@ -25,6 +26,30 @@ class ScoredRow:
     values: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class CompletedExample:
+    """An example whose label is known, because of `cause`. It is put into an envelope only where one is needed."""
+
+    customer: str
+    example: Example
+    cause: Event
+    now: float
+
+    @property
+    def id(self) -> str:
+        example = self.example
+        return stable_id("example", example.model, self.customer, example.as_of, example.data.get("part", ""))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the learner is given."""
+        example = self.example
+        return {"model": example.model, "customer": self.customer, "as_of": example.as_of, **example.data}
+
+    def envelope(self) -> Envelope:
+        return emission(EXAMPLE, self.customer, self.data, self.cause, self.now, self.id)
+
+
 @dataclass
 class Changes:
     """What a checkpoint has to write, and what has been said since the last one.
@@ -35,7 +60,7 @@ class Changes:
     profiles: dict[str, bytes] = field(default_factory=dict)
     pending: dict[str, bytes] = field(default_factory=dict)
     triggers: list[Envelope] = field(default_factory=list)
-    examples: list[Envelope] = field(default_factory=list)
+    examples: list[CompletedExample] = field(default_factory=list)
     facts: list[Envelope] = field(default_factory=list)
     noted: list[tuple[str, Noted]] = field(default_factory=list)
     scored: list[ScoredRow] = field(default_factory=list)

@@ -84,6 +84,13 @@ _PARTITION_WIDE = frozenset(
         What.QUERY_RETIRED,
     }
 )
+# What the fold looks at without asking whether it is there.
+_NEEDED: Mapping[What, tuple[str, ...]] = {
+    What.CONTACT_MERGED: ("surviving",),
+    What.CONTACT_SEPARATED: ("separation", "surviving", "losing", "keys"),
+    What.PROFILE_MERGED: ("losing", "profile"),
+    What.PROFILE_RETURNED: ("facts", "last"),
+}
 _WITH_MONEY = frozenset({What.ORDER, What.RETURN})
 
 
@@ -148,6 +155,8 @@ def _event(what: What, key: bytes, headers: Mapping[str, bytes], value: bytes) -
     event.data = orjson.loads(value)
     if not isinstance(event.data, dict):
         raise TypeError("the data of a fact is an object")
+    for name in _NEEDED.get(what, ()):
+        event.data[name]
     read_money(event)
     return event
 

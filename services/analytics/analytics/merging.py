@@ -72,6 +72,6 @@ def take_in(customers: Customers, changes: Changes, operators: Sequence[Operator
 
 
 def turn_away(changes: Changes, event: Event) -> None:
-    """What was learned of somebody who was taken apart before it came: they know it themselves; open episodes go back."""
+    """What was learned of somebody who was taken apart before it came: they know it; what is open goes back to them."""
     losing = str(event.data["losing"])
     changes.facts += returned(event, losing, (), unpacked_episodes(event.data))

@@ -13,6 +13,11 @@ TRIGGERS = Counter("heed_analytics_triggers_total", "Steps of triggers", ["kind"
 FILTERED = Counter("heed_analytics_filtered_total", "Facts that teach nothing, by what they were taken for", ["reason"])
 LATE = Counter("heed_analytics_late_events_total", "Events older than the customer's last one")
 WIDESPREAD = Counter("heed_analytics_widespread_silence_total", "Times so many fell silent that nobody was alerted")
+REBUILT = Histogram(
+    "heed_analytics_rebuild_duration_seconds",
+    "Time to fold a customer again from the stored facts, after a merge was undone",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
+)
 TIME_LAG = Gauge("heed_analytics_event_time_lag_seconds", "How far the log's own clock is behind the machine's")
 LAG = Gauge("heed_analytics_lag_records", "Records not yet folded in, by partition", ["partition"])
 CUSTOMERS = Gauge("heed_analytics_customers", "Customers known to this process")

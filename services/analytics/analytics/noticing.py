@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from analytics import episodes
 from analytics.activity import Activity
-from analytics.customers import Changes, ScoredRow
-from analytics.events import EXAMPLE, Event, What, emission, stable_id
+from analytics.customers import Changes, CompletedExample, ScoredRow
+from analytics.events import Event, What, emission, stable_id
 from analytics.flows import Flows, source_number
 from analytics.operators import OPERATORS
 from analytics.operators.base import Clear, Example, Noted, Operator, Outcome, Raise, Said, Scored, World
@@ -120,9 +120,7 @@ class Noticing:
             elif isinstance(outcome, Scored):
                 changes.scored.append(ScoredRow(customer, now, outcome.values))
             elif isinstance(outcome, Example):
-                id_ = stable_id("example", outcome.model, customer, outcome.as_of)
-                data = {"model": outcome.model, "customer": customer, "as_of": outcome.as_of, **outcome.data}
-                changes.examples.append(emission(EXAMPLE, customer, data, cause, now, id_))
+                changes.examples.append(CompletedExample(customer, outcome, cause, now))
             elif isinstance(outcome, Raise):
                 said = episodes.raise_or_update(profile, outcome, cause, customer, now, history=history)
                 if said is not None:

@@ -20,7 +20,10 @@ from analytics.events import Event, What, decode, id_text
 from analytics.fold import Fold
 from analytics.model_store import ModelStore
 from analytics.query_store import QueryStore
+from analytics.rebuilder import Rebuilder
 from analytics.seen import SeenIds
+from analytics.separating import SIGNS
+from analytics.stored_facts import StoredFacts
 from analytics.task import FoldFactory, Task, Topics, analytics_fold, claim
 from common.database import Database, is_transient
 from common.deadletters import DeadLetterLimit, DeadLetters
@@ -67,6 +70,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._limit = DeadLetterLimit()
         self._models, self._seen = ModelStore(database), SeenIds(database)
         self._queries = QueryStore(database)
+        self._rebuilder = Rebuilder(StoredFacts(bootstrap_servers, topics.facts, self._moved), database, decoder)
+        self._again: set[str] = set()  # what was folded again in this take
         self._token = ""
         self._writer: Writer | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -89,6 +94,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer._coordinator._group_instance_id = None
             await self._consumer.stop()
             await self._seen.close()
+            await self._rebuilder.close()
 
     async def _start(self) -> AIOKafkaConsumer:
         while True:
@@ -197,6 +203,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _fold_all(self, events: list[tuple[Task, Event]]) -> None:
         """Folds what was not folded before, in order; the next ids are looked up while the last are folded."""
         fresh: set[str] = set()
+        self._again.clear()
         parts = [events[at : at + _LOOK_UP] for at in range(0, len(events), _LOOK_UP)]
         lookup = self._look_up(parts[0]) if parts else None
         for number, part in enumerate(parts, start=1):
@@ -206,7 +213,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
                 lookup = self._look_up(parts[number])
                 await asyncio.sleep(0)  # lets the query go out
             for task, event in part:
-                if event.customer and (event.id in repeats or event.id in fresh):
+                known = event.id in repeats or event.id in fresh or (self._again and id_text(event.id) in self._again)
+                if event.customer and known:
                     metrics.EVENTS.labels("repeated").inc()
                 else:
                     fresh.add(event.id)
@@ -272,6 +280,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         elif event.what is What.TICK:
             metrics.TIME_LAG.set(time.time() - event.time)
         task.apply(event)
+        if event.what in SIGNS and isinstance(task.fold, Fold) and task.fold.rebuilds(event):
+            await self._rebuild(task, task.fold, event)
 
     async def _adopt(self, task: Task, fold: Fold, event: Event) -> None:
         try:
@@ -279,6 +289,19 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         except LookupError:
             if event.offset >= task.quiet_until:
                 raise
+
+    async def _rebuild(self, task: Task, fold: Fold, event: Event) -> None:
+        """As part of folding the record that asks for it. What counts for the customer by now must not come again."""
+        # The bus takes a consumer that does not fetch for minutes for dead.
+        with self._consumer._subscription.fetch_context():
+            ids = await self._rebuilder.rebuild(fold, event)
+        known = self._in_flight.union(*(owned.seen for owned in self.tasks.values()))
+        new = {id_: for_good for id_, for_good in ids.items() if id_ not in known}
+        task.seen.update(new)
+        self._again.update(new)
+
+    def _moved(self) -> None:
+        self._moved_at = time.monotonic()
 
     def _advance(self, partition: int, offset: int) -> None:
         task = self.tasks[partition]

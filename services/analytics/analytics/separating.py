@@ -108,8 +108,8 @@ class Partings:
 class Rebuilt:
     """A customer folded again from the stored facts.
 
-    `ids` of the facts that count for them, with whether each is an order; `given_back` those that are the losing one's;
-    `theirs` the triggers that came with the losing one's profile.
+    `ids` of the facts that count for them and were passed on while they were part of somebody else, with whether each
+    is an order; `given_back` those that are the losing one's; `theirs` the triggers that came with their profile.
     """
 
     profile: Profile

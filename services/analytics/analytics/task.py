@@ -81,7 +81,7 @@ class Task:
         into.seen.extend(self.seen.items())
         into.triggers.extend(t for t in changes.triggers if t.key)
         into.emitted.extend((topics.triggers, envelope) for envelope in changes.triggers)
-        into.emitted.extend((topics.examples, envelope) for envelope in changes.examples)
+        into.emitted.extend((topics.examples, example.envelope()) for example in changes.examples)
         into.emitted.extend((topics.facts, envelope) for envelope in changes.facts)
         _count(changes)
         for sifted, count in changes.sifted.items():

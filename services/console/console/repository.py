@@ -24,6 +24,11 @@ async def user_by_email(session: AsyncSession, email: str) -> UserRow | None:
     return await session.scalar(select(UserRow).where(UserRow.email == email))
 
 
+async def names(session: AsyncSession, ids: Sequence[str]) -> dict[str, str]:
+    rows = await session.execute(select(UserRow.id, UserRow.name).where(UserRow.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
 async def users(session: AsyncSession, limit: int, cursor: str | None) -> Page[UserRow]:
     query = after(select(UserRow), cursor, UserRow.created_at, UserRow.id)
     query = query.order_by(UserRow.created_at.desc(), UserRow.id.desc()).limit(limit + 1)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -70,6 +71,14 @@ class Accounts:
 
     async def users(self, session: AsyncSession, limit: int, cursor: str | None) -> Page[UserRow]:
         return await repository.users(session, limit, cursor)
+
+    async def names(self, ids: Iterable[str | None]) -> dict[str, str]:
+        """What to call these users; those who are not known are left out."""
+        wanted = sorted({id_ for id_ in ids if id_})
+        if not wanted:
+            return {}
+        async with self._database.transaction() as session:
+            return await repository.names(session, wanted)
 
     async def sign_in(self, email: str, password: str, address: str) -> str:
         """Returns the new session's token. Raises WrongPassword or TooManyAttempts."""

@@ -17,7 +17,7 @@ _RATIOS = (0.0, 0.1, 0.25, 0.45, 0.65, 0.85, 1.05, 1.3, 1.7, 2.3, 3.2, 4.5, 7.0,
 EDGES = tuple(math.log(ratio + _OFFSET) for ratio in _RATIOS)
 MIDDLES = tuple(min(4.0, (one + two) / 2) for one, two in zip(EDGES, EDGES[1:], strict=False))
 PIECES = len(MIDDLES)
-FEATURES = 6
+FEATURES = 7
 LEAST, MOST = -6.0, 3.5  # of a logarithmic rate
 _OWN = 3.0  # gaps after which a customer's own count as much as everybody's
 _SPREAD = 0.5  # variance of log gaps that a customer without history is given
@@ -31,7 +31,7 @@ _SHARES = (0.1, 0.5, 0.9)  # low, median, high
 
 class Habit(NamedTuple):
     """How many gaps between days with an order there were; mean, fading mean, last and summed squared deviation of their
-    logarithms (gaps in days); `span` is the plain mean in days.
+    logarithms (gaps in days); `span` is the plain mean in days, `busy` the orders of a day with an order.
     """
 
     gaps: int
@@ -40,6 +40,7 @@ class Habit(NamedTuple):
     last: float
     spread: float
     span: float
+    busy: float
 
 
 class Seen(NamedTuple):
@@ -60,7 +61,7 @@ class Remaining(NamedTuple):
 
 def seen(habit: Habit, usual: float) -> Seen:
     """`usual` is the mean logarithm of everybody's gaps, in days."""
-    gaps, mean, fresh, last, spread, span = habit
+    gaps, mean, fresh, last, spread, span, busy = habit
     own = gaps / (gaps + _OWN)
     off = (mean + fresh) / 2 - usual if gaps else 0.0
     pace = own * off
@@ -72,6 +73,7 @@ def seen(habit: Habit, usual: float) -> Seen:
         own * (last - mean) / 2 if gaps else 0.0,
         1.0 - own,
         math.log1p(gaps) / 2,
+        own * math.log(busy),
     )
     return Seen(math.exp(usual + pace), (deviation >= _STEADY) + (deviation >= _IRREGULAR), x)
 
@@ -124,9 +126,9 @@ class GapModel:
 
 
 def _product(one: Sequence[float], other: Sequence[float]) -> float:
-    a, b, c, d, e, f = one
-    g, h, i, j, k, m = other
-    return a * g + b * h + c * i + d * j + e * k + f * m
+    a, b, c, d, e, f, g = one
+    h, i, j, k, m, n, o = other
+    return a * h + b * i + c * j + d * k + e * m + f * n + g * o
 
 
 def _within(path: Sequence[tuple[float, float, float]], end: float) -> float:

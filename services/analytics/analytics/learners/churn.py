@@ -32,13 +32,14 @@ class Batch:
     def __init__(self) -> None:
         self.rows: list[list[float]] = []
 
-    def add(self, example: Mapping[str, Any], label: float) -> None:
-        """Raises KeyError, TypeError or ValueError for what is no example."""
+    @staticmethod
+    def row(example: Mapping[str, Any], label: float) -> list[float]:
+        """As it is kept. Raises KeyError, TypeError or ValueError for what is no example."""
         x, weight = example["x"], float(example.get("weight", 1.0))
         row = [float(example["as_of"]), label, weight, *map(float, x)]
         if len(row) != len(STATE) + 3 or not all(-_LARGEST < v < _LARGEST for v in row[1:]) or weight <= 0:
             raise ValueError("features out of range")
-        self.rows.append(row)
+        return row
 
     def take(self) -> tuple[float, Floats, Floats, Floats]:
         """Mean moment, labels, weights and states (n, len(STATE)); empties the batch."""
@@ -116,16 +117,15 @@ class ChurnLearner:
             step = float(example["step"])
             if not 0.0 < step < 400.0:
                 raise ValueError("no span of days")
-            self.steps.add(example, float(bool(example["bought"])))
+            self.steps.rows.append(Batch.row(example, float(bool(example["bought"]))))
             self.step = step
             if len(self.steps.rows) >= _BATCH:
                 self._learn_steps()
         else:
             label = bool(example["label"])
-            self.outcomes.add(example, float(label))
-            if example["predicted"]:
-                weight = float(example.get("weight", 1.0))
-                self.contest.take(float(example["as_of"]), label, example["predicted"], weight)
+            row = Batch.row(example, float(label))
+            self.contest.take(row[0], label, example["predicted"], row[2])
+            self.outcomes.rows.append(row)
             if len(self.outcomes.rows) >= _BATCH:
                 self._learn_outcomes()
         self.examples += 1

@@ -1,57 +1,35 @@
 """What the learner of segments publishes: the segments, the bands of recency, frequency and money, and loyalty."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 
 from analytics.learners.quantiles import Quantiles
+from analytics.learners.segment_names import Centre
 from analytics.operators.segment import FEATURES, UNKNOWN, Features
 from analytics.orders import DAY, SCALE, Orders
 
 MONEY = FEATURES.index("money")
+FIRST_GAP = 30.0  # days between orders, until it is known
 LEAST_COUNT = 50  # purchases behind a repeat rate
 _STEP = 0.05  # less than this is no better
-
-# Where each kind of customer stands among all, 0 least to 1 most: recency (days since), frequency, money, overdue, tenure.
-PROTOTYPES: Mapping[str, tuple[float, float, float, float, float]] = {
-    "loyal big spenders": (0.15, 0.95, 0.95, 0.35, 0.80),
-    "regulars": (0.25, 0.80, 0.70, 0.30, 0.60),
-    "slipping regulars": (0.65, 0.75, 0.70, 0.75, 0.80),
-    "new": (0.10, 0.30, 0.35, 0.10, 0.10),
-    "one-timers": (0.60, 0.20, 0.25, 0.60, 0.45),
-    "lost": (0.90, 0.30, 0.30, 0.90, 0.90),
-    "big occasional buyers": (0.50, 0.40, 0.85, 0.50, 0.60),
-    "small regulars": (0.30, 0.75, 0.35, 0.35, 0.65),
-}
-DESCRIPTIONS: Mapping[str, str] = {
-    "loyal big spenders": "Buy often and lately, and spend most.",
-    "regulars": "Buy again and again, lately too.",
-    "slipping regulars": "Used to buy often; longer silent than their rhythm explains.",
-    "new": "Bought for the first time not long ago.",
-    "one-timers": "Bought once or twice, some time ago.",
-    "lost": "Have not bought for very long.",
-    "big occasional buyers": "Buy seldom, and much when they do.",
-    "small regulars": "Buy often, for little.",
-}
 
 
 @dataclass(frozen=True)
 class Loyalty:
-    """How many of those who bought an n-th time bought again within the horizon, from n = 1; and the n after which more
-    purchases make little difference: None where none stands out or too little is known.
-    """
+    """How many of those who bought an n-th time bought again within the horizon, from n = 1."""
 
     reached: tuple[int, ...] = ()
     repeated: tuple[int, ...] = ()
 
     @property
     def hooked(self) -> int | None:
-        """The first purchase whose repeat rate is within 5 points of that of all later ones, where the first purchase's
-        is not and differs beyond chance (two standard errors).
+        """The n after which more purchases make little difference: the first whose repeat rate is within 5 points of
+        that of all later ones. None while too little is known, and where already the first is no different: within 5
+        points, or within chance (two standard errors).
         """
         known = [n for n, count in enumerate(self.reached, 1) if count >= LEAST_COUNT]
         if len(known) < 3 or self._plain(1):
@@ -73,15 +51,19 @@ class Loyalty:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """A version. `centres` are in logarithms, one row a segment (number 1 is the first), as `operators.segment.features`
-    has them; money is standardised within its currency: `money` holds mean and standard deviation by currency.
+    """A version. `centres` has a row for each segment (number 1 is the first), the features standardised by `mean` and
+    `spread`, money within its currency (`money`: both by currency). `middles` says the same in plain numbers, in the
+    currency most customers pay in.
     """
 
     centres: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, len(FEATURES))))
     mean: tuple[float, ...] = ()
     spread: tuple[float, ...] = ()
     money: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    usual_gap: float = FIRST_GAP
+    kinds: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    middles: tuple[Centre, ...] = ()
     shares: tuple[float, ...] = ()
     recency: Quantiles = field(default_factory=Quantiles)
     frequency: Quantiles = field(default_factory=Quantiles)
@@ -90,7 +72,7 @@ class Segmentation:
 
     def __post_init__(self) -> None:
         # Nearest is largest 2·c·z − |c|²: five products a segment.
-        rows = [(2.0 * z).tolist() + [float(z @ z)] for z in np.asarray(self.centres)]
+        rows = [[*(2.0 * z).tolist(), float(z @ z)] for z in np.asarray(self.centres)]
         object.__setattr__(self, "_planes", [(at, *row) for at, row in enumerate(rows, 1)])
 
     @property
@@ -101,9 +83,9 @@ class Segmentation:
         return self.names[number - 1] if 0 < number <= len(self.names) else UNKNOWN
 
     def nearest(self, x: Features, currency: str, current: int, margin: float) -> int:
-        """The segment whose centre is nearest; the current one unless another's distance is less than `margin` of its."""
-        (m0, m1, _, m3, m4), (s0, s1, _, s3, s4) = self.mean, self.spread
-        m2, s2 = self.money.get(currency) or (x[MONEY], 1.0)
+        """The segment whose centre is nearest; the current one unless the distance is less than `margin` of its."""
+        (m0, _, m2, m3, m4), (s0, _, s2, s3, s4) = self.mean, self.spread
+        m1, s1 = self.money.get(currency) or (x[MONEY], 1.0)
         a, b, c, d, e = (x[0] - m0) / s0, (x[1] - m1) / s1, (x[2] - m2) / s2, (x[3] - m3) / s3, (x[4] - m4) / s4
         best, most, own = 0, -math.inf, -math.inf
         for number, p, q, r, s, t, length in self._planes:  # type: ignore[attr-defined]
@@ -132,18 +114,3 @@ class Segmentation:
         """`R5 F4 M4 of 5`."""
         bands = self.bands(orders, now)
         return "bands not known" if bands is None else "R{} F{} M{} of 5".format(*bands)
-
-
-def names_of(standing: NDArray[np.float64], before: Sequence[str]) -> tuple[str, ...]:
-    """A name for each segment from where its centre stands among all customers (rows like PROTOTYPES), each name once.
-
-    The assignment with the least sum of squared distances (Hungarian method). A segment keeps the name it has unless
-    another fits clearly better: its own name counts as nearer by 0.15.
-    """
-    prototypes = np.array(list(PROTOTYPES.values()))
-    cost = ((standing[:, None, :] - prototypes[None, :, :]) ** 2).sum(axis=2)
-    known = list(PROTOTYPES)
-    for at, name in enumerate(before):
-        cost[at, known.index(name)] -= 0.15
-    _, chosen = linear_sum_assignment(cost)
-    return tuple(known[at] for at in chosen)

@@ -37,10 +37,12 @@ from analytics.profile import Profile
 from analytics.sections import Section
 
 MIN_BASKETS = 6
+_FIRST = 2  # baskets, which are unfamiliar to nobody's surprise
 HABIT = 0.5  # familiar share from which on something is to be noticed
 CALM_YEARS = 1.0
 CHANGE_BASKETS, CHANGE_DAYS = 4, 20.0
-_BITS = 256
+_BITS, _SHIFT = 256, 24
+_MIX = 0x9E3779B1  # Knuth's multiplicative hashing
 _FULL = 96
 _MAX_LINES = 24  # of a basket that are looked at
 _MEMORY = 20.0
@@ -126,7 +128,7 @@ class BasketMix(Operator):
             if usual >= HABIT or self.kind in profile.episodes:
                 own.evidence = grown(own.evidence, days, _FADE, _ratio(share, usual))
                 said = self._say(profile, event, own, share, usual, bits)
-        _teach(own, share, bits)
+        _teach(own, share, bits, days)
         return said
 
     def _say(
@@ -166,12 +168,13 @@ def _look(profile: Profile, items: Any) -> tuple[int, int, int]:
     """The articles of a basket as bits of the sketch, how many of its lines are familiar, and the lines."""
     if not items or not isinstance(items, list):
         return 0, 0, 0
-    own = profile.of(Articles)
-    sketch, bits, known, lines = own.young | own.old, 0, 0, 0
+    own = profile.get(Articles)
+    sketch, bits, known, lines = own.young | own.old if own else 0, 0, 0, 0
     for item in items[:_MAX_LINES]:
         sku = item.get("sku") if isinstance(item, dict) else None
         if sku and isinstance(sku, str):
-            bit = 1 << (crc32(sku.encode(errors="replace")) % _BITS)
+            mixed = crc32(sku.encode(errors="replace")) * _MIX & 0xFFFFFFFF  # a checksum alone keeps series together
+            bit = 1 << (mixed >> _SHIFT)
             bits |= bit
             lines += 1
             known += bit & sketch != 0
@@ -195,11 +198,12 @@ def _ratio(share: float, usual: float) -> float:
     return share * math.log(fallen / usual) + (1.0 - share) * math.log((1.0 - fallen) / (1.0 - usual))
 
 
-def _teach(own: Articles, share: float, bits: int) -> None:
+def _teach(own: Articles, share: float, bits: int, days: float) -> None:
     """An unfamiliar basket of a customer with habits is not taken for a habit at once."""
     own.baskets += 1
-    rate = max(1.0 / _MEMORY, 1.0 / own.baskets) * teaching(own.evidence)
-    own.share += rate * (share - own.share)
+    if own.baskets > _FIRST:
+        rate = max(1.0 / _MEMORY, 1.0 / (own.baskets - _FIRST)) * teaching(own.evidence, days)
+        own.share += rate * (share - own.share)
     if share >= HABIT or own.share < HABIT or own.baskets < MIN_BASKETS:
         own.keep(bits)
 

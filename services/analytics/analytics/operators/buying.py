@@ -141,7 +141,7 @@ def _basket(data: Mapping[str, Any]) -> tuple[float, int]:
         return 1.0, 1
     pieces = 0.0
     for item in items:
-        quantity = item.get("quantity", 1) if isinstance(item, dict) else 1
+        quantity = item.get("quantity", 1) if isinstance(item, dict) else 0
         if isinstance(quantity, (int, float)) and 0 < quantity < 1e9:
             pieces += quantity
     return pieces, len(items)

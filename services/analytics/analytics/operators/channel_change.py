@@ -154,7 +154,7 @@ class ChannelChange(Operator):
             return NOTHING
         usual = max(own.counts, key=own.counts.__getitem__)
         own.evidence = grown(own.evidence, days, _FADE, _ratio(own, everybody, channel, usual, total))
-        own.learn(channel, teaching(own.evidence))
+        own.learn(channel, teaching(own.evidence, days))
         return self._say(profile, event, own, everybody, channel, usual)
 
     def _say(

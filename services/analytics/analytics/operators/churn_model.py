@@ -10,6 +10,7 @@ Cox 1972, Singer and Willett 1993). The sum of the logarithms is taken at two Ga
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import mul
 
 from analytics.operators.buying import State, fading
@@ -99,6 +100,7 @@ def own_rhythm(recency: float, repeats: float, gap_mean: float, gap_var: float) 
     return math.log(max(1e-4, 1.0 - survival))
 
 
+@lru_cache(maxsize=64)
 def points(days: float, step: float) -> tuple[tuple[float, float], ...]:
     """Where on the path of `days` of silence to look, as (days ahead, for how many steps it stands)."""
     steps = days / step

@@ -45,7 +45,7 @@ MIN_EXAMPLES = 200
 _OUTCOMES, _STEPS = int(Kind.CHURN_RISK), 0x80 + int(Kind.CHURN_RISK)  # numbers of pending rows
 _STEP = Struct(f"<d{1 + len(STATE)}f")  # as of, weight, state
 _OUTCOME = Struct(f"<d{1 + len(CONTENDERS) + len(STATE)}f")  # as of, weight, predictions, state
-_LONG_SILENT, _ONE_IN = 56.0, 4
+_LONG_SILENT, _ONE_IN = 182.0, 4
 _MOMENT = Struct("<d")
 _BETWEEN_OUTCOMES = 14 * DAY
 

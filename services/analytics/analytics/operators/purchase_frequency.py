@@ -34,24 +34,27 @@ from analytics.orders import Orders
 from analytics.profile import Profile
 from analytics.sections import Section
 
-MIN_GAPS = 6
+MIN_GAPS = 10
+_ALARM = 2.0 * ALARM_YEARS  # the mean gap is known from few gaps only
 CALM_YEARS = 1.0  # evidence below which it is over
 CHANGE_GAPS, CHANGE_DAYS = 8, 28.0  # so many gaps and days after it was raised it is the new usual
 _FACTOR = math.log(2.0)
+_MOST = 2.0  # log ratio of one gap (Huber's robust test): no single one decides, silence is another operator's
 _MEMORY = 20.0  # gaps; an older one fades
 _FADE = math.exp(-1.0 / 8.0)  # a gap
 
 
 @dataclass(slots=True)
 class Tempo(Section):
-    """The usual gap in days, learned from `gaps`; the evidence for faster and slower; while it is remarkable, the days
-    and gaps since it was raised.
+    """The usual gap in days and the shape of the gamma, learned from `gaps`; the evidence for faster and slower; while
+    it is remarkable, the days and gaps since it was raised.
     """
 
     NUMBER: ClassVar[int] = 15
-    LAYOUT: ClassVar[Struct] = Struct("<4dIH")
+    LAYOUT: ClassVar[Struct] = Struct("<5dIH")
 
     mean: float = 0.0
+    shape: float = 1.0
     faster: float = 0.0
     slower: float = 0.0
     days: float = 0.0
@@ -61,6 +64,7 @@ class Tempo(Section):
     def merge(self, other: "Tempo") -> None:
         """Two keys of one customer, each with a part of the orders: the pace of both is to be learned anew."""
         self.mean = weighted(self.mean, self.gaps, other.mean, other.gaps)
+        self.shape = weighted(self.shape, self.gaps, other.shape, other.gaps)
         self.gaps = min(self.gaps + other.gaps, MIN_GAPS - 1)
         self.faster = self.slower = 0.0
 
@@ -75,11 +79,11 @@ class PurchaseFrequency(Operator):
             return NOTHING
         pace, days = profile.of(Tempo), max(gap - 0.5, 0.5)
         if pace.gaps >= MIN_GAPS:
-            _weigh(pace, profile.of(Rhythm).shape, days, gap)
-        _teach(pace, days)
+            _weigh(pace, days, gap)
+        _teach(pace, profile.of(Rhythm).shape, days, gap)
         if self.kind in profile.episodes:
             return self._follow(pace, gap)
-        if max(pace.faster, pace.slower) < ALARM_YEARS:
+        if max(pace.faster, pace.slower) < _ALARM:
             return NOTHING
         pace.days, pace.since = gap, 1
         return (Raise(explain(pace, gap)),)
@@ -92,9 +96,9 @@ class PurchaseFrequency(Operator):
             return (Clear(self.kind, "Orders come at the usual pace again."),)
         if pace.since < CHANGE_GAPS or pace.days < CHANGE_DAYS:
             return NOTHING
-        pace.mean, pace.gaps = pace.days / pace.since, MIN_GAPS
+        pace.mean, pace.gaps = max(pace.days / pace.since - 0.5, 0.5), MIN_GAPS
         pace.faster = pace.slower = 0.0
-        return (Clear(self.kind, f"An order every {days_text(pace.mean)} is the new usual."),)
+        return (Clear(self.kind, f"An order every {days_text(pace.mean + 0.5)} is the new usual."),)
 
     def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
         pace, label = profile.of(Tempo), "Order pace"
@@ -111,21 +115,22 @@ class PurchaseFrequency(Operator):
         return certainty(features["evidence_years"])
 
 
-def _weigh(pace: Tempo, shape: float, days: float, gap: float) -> None:
+def _weigh(pace: Tempo, days: float, gap: float) -> None:
     """Both hypotheses against the usual: predictive densities of a gamma gap whose mean is known from n gaps."""
-    n = min(float(pace.gaps), _MEMORY)
+    shape, n = pace.shape, min(float(pace.gaps), _MEMORY)
     known, power = n * pace.mean, (n + 1.0) * shape
     usual = math.log(known + days)
     faster = shape * _FACTOR + power * (usual - math.log(known + 2.0 * days))
     slower = power * (usual - math.log(known + 0.5 * days)) - shape * _FACTOR
-    pace.faster = grown(pace.faster, gap, _FADE, faster)
-    pace.slower = grown(pace.slower, gap, _FADE, slower)
+    pace.faster = grown(pace.faster, gap, _FADE, min(faster, _MOST))
+    pace.slower = grown(pace.slower, gap, _FADE, min(slower, _MOST))
 
 
-def _teach(pace: Tempo, days: float) -> None:
+def _teach(pace: Tempo, shape: float, days: float, gap: float) -> None:
     pace.gaps += 1
-    rate = max(1.0 / _MEMORY, 1.0 / pace.gaps) * teaching(max(pace.faster, pace.slower))
+    rate = max(1.0 / _MEMORY, 1.0 / pace.gaps) * teaching(max(pace.faster, pace.slower), gap)
     pace.mean += rate * (days - pace.mean)
+    pace.shape += rate * (shape - pace.shape)
 
 
 def explain(pace: Tempo, gap: float) -> Finding:

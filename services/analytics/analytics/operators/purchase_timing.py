@@ -109,8 +109,9 @@ class PurchaseTiming(Operator):
 
 def habit(pace: Pace, orders: Orders, last_at: float) -> Habit:
     """What the model asks of a customer whose gaps end with the order at `last_at`."""
+    busy = max(1.0, orders.count / orders.days)
     span = max(_SHORTEST, (last_at - orders.first_at) / DAY / pace.gaps) if pace.gaps else 0.0
-    return Habit(pace.gaps, pace.mean, pace.fresh, pace.last, pace.spread, span)
+    return Habit(pace.gaps, pace.mean, pace.fresh, pace.last, pace.spread, span, busy)
 
 
 def forecast(profile: Profile, world: World, now: float) -> NextAt | None:

@@ -33,34 +33,43 @@ from analytics.sections import Section
 MODEL = "segments"
 ENTERED, LEFT = "heed.segment.entered.v1", "heed.segment.left.v1"
 UNKNOWN = "unknown"
-FEATURES = ("recency", "frequency", "money", "overdue", "tenure")
+FEATURES = ("frequency", "money", "gap", "overdue", "tenure")
 PURCHASES = 12  # of a customer, from the first, after which buying again is counted
 MARGIN = 0.9  # another segment is nearer when its distance is less than this part of the own one's
 BATCH_ROWS, BATCH_SECONDS = 64, 3600.0
 SAMPLED_FROM = 20_000  # examples, from which on a customer is learned from every fourth time only
-_USUAL_GAP = 30.0  # days that a customer with one purchase leans on
 _PURCHASE = Struct("<dI")  # when, and the how-manieth
 _PENDING = int(Kind.SEGMENT)
 
+Facts = tuple[float, float, float, float, float, str]
 Features = tuple[float, float, float, float, float]
 
 
-def features(orders: Orders, account: Account | None, now: float) -> Features:
-    """The inputs at `now`, in the order of FEATURES, all as logarithms: days since the last order, days with an order,
-    money spent less returns (in the main currency), recency over the usual gap, days since the first order.
+def facts(orders: Orders, now: float) -> Facts:
+    """What is known at `now`: days since the last order, days with an order, days from the first to the last of them,
+    days since the first order, money spent less returns in the main currency, and that currency.
     """
-    recency = max(0.0, now - orders.last_at) / DAY
-    tenure = max(0.0, now - orders.first_at) / DAY
-    gap = (orders.last_day - orders.first_day + _USUAL_GAP) / orders.days
-    spent = max(0, account.spent) / SCALE if account is not None else 0.0
-    log = math.log1p
-    return log(recency), math.log(orders.days), log(spent), log(recency / gap), log(tenure)
+    account = orders.main_account()
+    spent, currency = (0.0, "") if account is None else (max(0, account.spent) / SCALE, account.currency)
+    recency, tenure = max(0.0, now - orders.last_at) / DAY, max(0.0, now - orders.first_at) / DAY
+    return recency, float(orders.days), float(orders.last_day - orders.first_day), tenure, spent, currency
+
+
+def features(known: Facts, usual_gap: float) -> Features:
+    """The inputs, in the order of FEATURES, as logarithms. The customer's own gap between orders (days) leans on the
+    usual one as on one gap more; overdue is recency over that gap, and nothing while it is within.
+    """
+    recency, days, span, tenure, spent, _ = known
+    gap = (span + usual_gap) / days
+    late = recency / gap
+    log, log1p = math.log, math.log1p
+    return log(days), log1p(spent), log1p(gap), log(late) if late > 1.0 else 0.0, log1p(tenure)
 
 
 @dataclass(slots=True)
 class Membership(Section):
-    """The segment somebody is in since when, the one they may be moving to (0: none), and the money that was counted for
-    it. `lost` is what a merged customer was counted as, until it has been taken off.
+    """The segment somebody is in and since when, the one they may be moving to (0: none), and the money counted for it.
+    `lost` is what a merged customer was counted as, until it has been taken off.
     """
 
     NUMBER: ClassVar[int] = 65
@@ -158,15 +167,13 @@ class Segment(Operator):
         orders = profile.of(Orders)
         if not orders.days:
             return NOTHING
-        account = orders.main_account()
-        x = features(orders, account, now)
-        currency = account.currency if account is not None else ""
+        known = facts(orders, now)
         said: Sequence[Outcome] = NOTHING
         adopted = world.models.get(MODEL)
         if adopted is not None and adopted.model.ready:
-            said = _place(profile, now, world, adopted.model, x, currency)
-            _count(profile, world, account)
-        return (*said, *_hand_over(orders, now, world, x, currency))
+            said = _place(profile, now, world, adopted.model, known)
+            _count(profile, world, orders.main_account())
+        return (*said, *_hand_over(orders, now, world, known))
 
     def merged(self, profile: Profile, world: World) -> None:
         membership = profile.get(Membership)
@@ -201,11 +208,11 @@ class Segment(Operator):
         return Standing(self.kind, "Segment", None, Level.OK, True, evidence, (), now, adopted.version)
 
 
-def _place(profile: Profile, now: float, world: World, model: Any, x: Features, currency: str) -> Sequence[Outcome]:
+def _place(profile: Profile, now: float, world: World, model: Any, known: Facts) -> Sequence[Outcome]:
     """Into the nearest segment; out of one only when the same other is nearer by a margin twice in a row."""
     membership = profile.of(Membership)
     current = membership.segment
-    nearest = model.nearest(x, currency, current, MARGIN)
+    nearest = model.nearest(features(known, model.usual_gap), known[-1], current, MARGIN)
     if nearest == current:
         membership.next = 0
     elif current and nearest != membership.next:
@@ -255,14 +262,14 @@ def _count(profile: Profile, world: World, account: Account | None) -> None:
         membership.counted = account.spent
 
 
-def _hand_over(orders: Orders, now: float, world: World, x: Features, currency: str) -> Sequence[Outcome]:
+def _hand_over(orders: Orders, now: float, world: World, known: Facts) -> Sequence[Outcome]:
     """Customers teach the learner each time they are scored; once there are very many, every fourth time."""
     adopted, population = world.models.get(MODEL), world.of(SegmentPopulation)
     if not population.rows:
         population.since = now
     week = int((now + orders.first_at) // world.plan.score_every)
     if adopted is None or adopted.examples < SAMPLED_FROM or not week % 4:
-        population.rows.append([*x, currency])
+        population.rows.append(list(known))
     rows = len(population.rows)
     if rows >= BATCH_ROWS or (rows and now - population.since >= BATCH_SECONDS):
         return population.take(now)

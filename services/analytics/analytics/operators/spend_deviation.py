@@ -12,6 +12,7 @@ from typing import Any
 
 from analytics.events import Event, What
 from analytics.operators.base import NOTHING, Adopted, Clear, Kind, Noted, Operator, Outcome, Raise, Standing, World
+from analytics.operators.evidence import ALARM_YEARS
 from analytics.operators.spend_baseline import MIN_ORDERS, Baseline, Group, Shape, SpendPopulation
 from analytics.operators.spend_baseline import Spend as Spend
 from analytics.operators.spend_odds import Judged, judge, probability
@@ -21,7 +22,6 @@ from analytics.operators.spend_words import usual_spend as usual_spend
 from analytics.orders import DAY, SCALE, Orders
 from analytics.profile import NEVER, Profile
 
-ALARM_YEARS = 50.0  # of evidence; measured, false alarms are rarer by far than one in so many customer-years
 CHANGE_ORDERS, CHANGE_DAYS = 4, 20.0  # so many unusual, for so long, half of all or more: the new usual
 CALM_DAYS = 7.0  # since the last unusual order, and a usual one after it: over
 EPISODE_DAYS, EPISODE_GAPS = 30.0, 2.0  # the longer of these without any order: over

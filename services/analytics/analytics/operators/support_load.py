@@ -44,7 +44,7 @@ _LEAST_A_YEAR = 0.5  # tickets; each is a test
 
 @dataclass(slots=True)
 class TicketPopulation(Section):
-    """All tickets, and the days of customers they came in."""
+    """The tickets that came one by one, and the days of customers they came in."""
 
     NUMBER: ClassVar[int] = 14
     LAYOUT: ClassVar[Struct] = Struct("<2d")
@@ -58,8 +58,9 @@ class SupportLoad(Operator):
     takes = frozenset({What.TICKET_OPENED})
 
     def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
-        world.of(TicketPopulation).tickets += 1
         if not alarmed(profile, world, event.time):
+            if profile.of(Activity).tickets_now(event.time) < _LEAST_RECENT:
+                world.of(TicketPopulation).tickets += 1
             return NOTHING
         profile.set_timer(self.kind, calm_at(profile, event.time))
         return (Raise(explain(profile, world, event.time), again=True),)

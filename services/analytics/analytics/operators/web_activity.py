@@ -34,8 +34,9 @@ from analytics.sections import Section
 
 MIN_WEEKS = 5
 CALM_YEARS = 0.5
+_ALARM = 2.0 * ALARM_YEARS  # the mean is known from few weeks only
 CHANGE_WEEKS = 6
-_LEAST_USUAL = 1.0  # visits a week from which on fewer are to be noticed
+_LEAST_USUAL = 2.0  # visits a week from which on fewer are to be noticed
 _MEMORY = 16.0
 _PRIOR_WEEKS = 1.0
 _FADE = math.exp(-1.0 / 8.0)
@@ -105,19 +106,20 @@ class WebActivity(Operator):
         own.weeks += 1
         if own.weeks == 1:
             return NOTHING  # the first was a part of a week only
+        days = world.plan.score_every / DAY
         everybody, known = world.of(VisitPopulation), min(own.weeks - 2.0, _MEMORY)
         usual = shrunk(own.usual, known, everybody.usual, _PRIOR_WEEKS)
         if own.weeks > MIN_WEEKS:
-            _weigh(own, visits, usual, known, everybody.excess, world.plan.score_every / DAY)
+            _weigh(own, visits, usual, known, everybody.excess, days)
             everybody.note(visits, usual, known + _PRIOR_WEEKS)
-        rate = max(1.0 / _MEMORY, 1.0 / (known + 1.0)) * teaching(max(own.more, own.fewer))
+        rate = max(1.0 / _MEMORY, 1.0 / (known + 1.0)) * teaching(max(own.more, own.fewer), days)
         own.usual += rate * (visits - own.usual)
         return self._say(profile, own, visits, usual)
 
     def _say(self, profile: Profile, own: WebWeeks, visits: int, usual: float) -> Sequence[Outcome]:
         evidence = max(own.more, own.fewer)
         if self.kind not in profile.episodes:
-            if evidence < ALARM_YEARS:
+            if evidence < _ALARM:
                 return NOTHING
             own.weeks_since, own.visits_since = 1, visits
             return (Raise(explain(own, visits, usual)),)
@@ -153,7 +155,7 @@ def _weigh(own: WebWeeks, visits: int, usual: float, known: float, excess: float
     mean = max(usual, 0.02)
     size = 1.0 / (max(excess, 0.02) + 1.0 / (1.0 + (known + _PRIOR_WEEKS) * mean))
     own.more = grown(own.more, days, _FADE, _ratio(visits, mean, size, _UP))
-    if mean >= _LEAST_USUAL or own.fewer >= ALARM_YEARS:
+    if mean >= _LEAST_USUAL or own.fewer >= _ALARM:
         own.fewer = grown(own.fewer, days, _FADE, _ratio(visits, mean, size, _DOWN))
 
 

@@ -68,7 +68,8 @@ class Aggregate:
 
     def reading(self) -> str:
         number = "the number of " if self.type is Type.NUMBER and self.function in _FALLING else ""
-        return f"{number}{self.label} in the last {length(self.window)}"
+        last = length(self.window).removeprefix("1 ")
+        return f"{number}{self.label} in the last {last}"
 
     def leaves(self) -> Iterator[Leaf]:
         yield self
@@ -165,7 +166,7 @@ class StateValue:
         return f"{self.state.label} {number}"
 
     def reading(self) -> str:
-        return f"the number of {self.state.label}" if self.state.counts else self.state.label
+        return f"the number of {self.state.label}" if self.state.counts else f"the {self.state.label}"
 
     def leaves(self) -> Iterator[Leaf]:
         yield self

@@ -57,6 +57,8 @@ class Remembered(Section):
         return [*self.packed, *((number, memory.pack()) for number, memory in sorted(self.memory.items()))]
 
     def pack(self) -> bytes:
+        if self == Remembered():
+            return b""
         parts = self.parts()
         head = self.LAYOUT.pack(self.since, self.checked, len(self.quiet), len(parts))
         quiet = [_QUIET.pack(number, until) for number, until in sorted(self.quiet.items())]
@@ -64,6 +66,8 @@ class Remembered(Section):
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Remembered":
+        if not packed:
+            return cls()
         since, checked, n_quiet, n_parts = cls.LAYOUT.unpack_from(packed)
         at = cls.LAYOUT.size
         end = at + n_quiet * _QUIET.size

@@ -94,7 +94,7 @@ STATES: dict[str, State] = {
     "spend.total": State(Type.MONEY, "spend ever"),
     "spend.usual": State(Type.MONEY, "usual order"),
     "churn.risk": State(Type.NUMBER, "churn risk", share=True),
-    "segment": State(Type.TEXT, "the segment"),
+    "segment": State(Type.TEXT, "segment"),
 }
 FUNCTIONS: dict[str, str] = {
     "count": "how many",

@@ -9,10 +9,12 @@ from console.pages import (
     journeys,
     leads,
     live,
+    models,
     preferences,
     sign_in,
     system,
     tickets,
+    watch,
     why,
 )
 
@@ -20,7 +22,8 @@ from console.pages import (
 def router() -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     for screen in (
-        sign_in, live, alerts, why, customer, contacts, leads, tickets, journeys, system, preferences,
+        sign_in, live, alerts, why, customer, contacts, leads, tickets, journeys, watch, models, system,
+        preferences,
     ):  # fmt: skip
         routes.include_router(screen.routes)
     return routes

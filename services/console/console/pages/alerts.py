@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Form, Response
+from fastapi import APIRouter, Depends, Form, Query, Response
 from fastapi.responses import JSONResponse
 
 from common.clock import rfc3339
@@ -26,7 +26,7 @@ SAID = {
 def wanted(
     visit: Visiting,
     status: Literal["open", "acknowledged", "snoozed", "resolved", "all"] = "open",
-    kind: Literal["purchase_silence", "spend_deviation", "churn_risk", "support_load"] | None = None,
+    kind: Annotated[str | None, Query(pattern=f"^({'|'.join(KINDS)})$")] = None,
     owner: Literal["me"] | None = None,
     more: Literal["1"] | None = None,
 ) -> AlertFilter:

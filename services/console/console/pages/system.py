@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from console.clients import health
 from console.pages.visit import Visiting, part
-from console.views.models import calibration, calibration_error, verdict
+from console.views.models import verdict
 
 routes = APIRouter(prefix="/system")
 
@@ -28,9 +28,6 @@ async def show(visit: Visiting) -> Response:
         part(clients.analytics.models()),
         part(clients.capture.status()),
     )
-    judged = [
-        (model, verdict(model), calibration(model.calibration), calibration_error(model.calibration))
-        for model in (models.value.items if models.value else [])
-    ]
+    judged = [(model, verdict(model)) for model in (models.value.items if models.value else [])]
     template = "system/status.html" if visit.wants_fragment else "system/page.html"
     return visit.render(template, services=states, runtime=runtime, models=models, judged=judged, capture=capture)

@@ -14,9 +14,7 @@ routes = APIRouter(prefix="/why")
 
 
 @routes.get("/{trigger_id}")
-async def show(
-    visit: Visiting, trigger_id: Id, step: Annotated[str | None, Query(max_length=80)] = None
-) -> Response:
+async def show(visit: Visiting, trigger_id: Id, step: Annotated[str | None, Query(max_length=80)] = None) -> Response:
     """`step` is the id of a decision; without it the newest one that was scored."""
     steps = (await visit.clients.analytics.decisions(trigger_id)).items
     if not steps:

@@ -41,6 +41,19 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// Menus close as people expect; those of an alert's row see to themselves.
+const menus = () => document.querySelectorAll(":is(details.menu, details.more-places)[open]:not([data-menu])");
+document.addEventListener("pointerdown", ({ target }) => {
+  for (const menu of menus()) menu.open = menu.contains(target);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of menus()) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
 for (const plot of document.querySelectorAll("[data-plot]")) {
   const tip = plot.querySelector("[data-tip]");
   plot.addEventListener("pointerover", ({ target }) => {

@@ -9,7 +9,18 @@ from console.clients.sales import Alert
 from console.views.sparkline import Spark, spark
 
 STATUSES = ("open", "acknowledged", "snoozed", "resolved", "all")
-KINDS = ("purchase_silence", "spend_deviation", "churn_risk", "support_load")
+KINDS = (
+    "purchase_silence",
+    "spend_deviation",
+    "churn_risk",
+    "purchase_frequency",
+    "channel_change",
+    "basket_mix",
+    "return_rate",
+    "web_activity",
+    "support_load",
+    "standing_query",
+)
 OUTCOMES = ("contacted", "recovered", "lost", "no_action", "false_alarm")
 SNOOZES = {"hour": "1 hour", "tomorrow": "Tomorrow, 9:00", "week": "Next week"}
 

@@ -64,7 +64,7 @@ class Weighed:
 
 
 def weighed(reasons: Sequence[Reason], *, by_model: bool) -> list[Weighed]:
-    """A model's reasons speak for (right of the middle) or against (left), in log-odds; others are shares of a whole."""
+    """A model's reasons speak for (right of the middle) or against (left), in log-odds; others are shares."""
     most = max((abs(reason.weight) for reason in reasons if reason.weight is not None), default=0.0)
     return [_weighed(reason, most, by_model) for reason in reasons]
 

@@ -37,7 +37,7 @@ class AnalyticsClient(Upstream):
         """The newest version of each."""
         return await self._get("/v1/models", Models)
 
-    async def versions(self, name: str, limit: int = 60) -> Models:
+    async def versions(self, name: str, limit: int = 30) -> Models:
         """Newest first."""
         return await self._get(f"/v1/models/{name}/versions", Models, limit=limit)
 
