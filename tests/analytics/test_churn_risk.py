@@ -92,7 +92,9 @@ def test_an_outcome_waits_for_the_horizon_and_carries_what_was_predicted_at_its_
     steps = [(now, e) for now, e in said if e["part"] == "step"]
     assert outcomes
     assert all(now >= float(e["as_of"]) + HORIZON for now, e in outcomes)  # type: ignore[arg-type]
-    assert all(float(e["as_of"]) + 7 * DAY <= now <= float(e["as_of"]) + 8 * DAY for now, e in steps[3:])  # type: ignore[arg-type]
+    live = [now - float(e["as_of"]) for now, e in steps if float(e["as_of"]) > START + 46 * DAY]  # type: ignore[arg-type]
+    assert live
+    assert all(7 * DAY <= waited <= 8 * DAY for waited in live)
     for _, example in outcomes:
         predicted = adopted().model.risks(tuple(example["x"]), 56.0)  # type: ignore[arg-type]
         assert example["predicted"] == pytest.approx(predicted, rel=1e-3)
@@ -123,7 +125,7 @@ def test_the_path_of_silence_is_what_the_profile_will_be() -> None:
     assert phi(state_of(profile, now), 28.0) == pytest.approx(phi(state_of(profile, later)))
 
 
-def test_two_points_on_the_path_are_as_good_as_every_week() -> None:
+def test_a_few_points_on_the_path_are_as_good_as_every_week() -> None:
     model, profile = adopted().model.contenders["projected"], profile_of(regular("c_a", 7, 11))
     for silent in (1, 10, 30, 60, 120):
         state = state_of(profile, START + (66 + silent) * DAY)
@@ -165,7 +167,7 @@ def test_reasons_add_up_to_the_score(silent: float, orders: int, gap: float, lea
     average = _average(contender, model.centre)
     risk = contender.risk(state, 56.0)
     if 1e-4 < risk < 1 - 1e-4:
-        assert average + added == pytest.approx(math.log(risk / (1 - risk)), abs=0.3)
+        assert average + added == pytest.approx(math.log(risk / (1 - risk)), abs=0.05)
 
 
 def _average(contender: object, centre: tuple[float, ...]) -> float:

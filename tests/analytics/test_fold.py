@@ -97,6 +97,18 @@ def test_history_never_alerts_nor_does_a_timer_due_before_the_import() -> None:
     assert fold_all(fold, [ended, *ticks(moment + DAY, moment + 200 * DAY)]) == []
 
 
+def test_a_spell_that_goes_on_after_the_import_is_raised_then() -> None:
+    fold = Fold(0)
+    moment = START + 12 * 7 * DAY + 3600
+    history = [*regular("c_a", 12, 7, backfill=moment), order("c_a", START + 12 * 7 * DAY, 900.0, backfill=moment)]
+    ended = Event(What.IMPORT_ENDED, "e", "", moment, moment, data={})
+    assert fold_all(fold, [*history, ended]) == []
+
+    said = fold_all(fold, [order("c_a", moment + DAY, 950.0)])
+
+    assert kinds(said) == [("spend_deviation", "raised")]
+
+
 def test_a_silence_that_falls_due_after_the_import_is_raised() -> None:
     fold = Fold(0)
     history = regular("c_a", 20, 9, backfill=START + 19 * 9 * DAY + 3600)

@@ -232,6 +232,13 @@ def test_amounts_of_two_currencies_do_not_compare() -> None:
     assert rules_said(fold_all(fold, [order("c_a", START + 2, 60.0)])) == [("q1", "raised")]
 
 
+def test_a_state_of_another_currency_than_the_rules_does_not_compare() -> None:
+    fold = running("spend.total > £50 and orders.count > 0", "spend.total > 50 and orders.count > 0")
+    euros = order("c_a", START, 100.0)
+    euros.currency = "EUR"
+    assert rules_said(fold_all(fold, [euros])) == [("q2", "raised")]
+
+
 def test_filters_look_at_the_order_and_at_its_lines() -> None:
     fold = running(
         'sum(order.total where sku = "A1") over 7d >= 30',

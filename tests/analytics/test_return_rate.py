@@ -43,7 +43,7 @@ def test_more_returns_are_raised_and_end() -> None:
 def test_fewer_returns_are_good() -> None:
     alone = Alone(ReturnRate())
     year(alone, "c_a", 0.6, 1)
-    year(alone, "c_a", 0.0, 2, 52, 30)
+    year(alone, "c_a", 0.0, 2, 52, 60)
 
     assert [raised.finding.direction for _, raised, _ in alone.raised()] == ["good"]
     assert "new usual" in alone.cleared()[0]

@@ -189,6 +189,16 @@ def profile(customer: str) -> Json:
             "low": (last + timedelta(days=7)).isoformat(),
             "high": (last + timedelta(days=12)).isoformat(),
         },
+        "expected_value": {"amount": "43.20", "low": "31.00", "high": "58.50", "currency": "GBP"},
+        "year_value": {
+            "amount": "512.00",
+            "low": None,
+            "high": None,
+            "currency": "GBP",
+            "evidence": {"enough": False, "text": "4 months known; a year is needed"},
+        },
+        "segment": {"segment": 3, "name": "slipping regulars"},
+        "rfm": {"recency": 2, "frequency": 5, "money": 4},
         "scores": [
             score("churn_risk", "Churn risk", 0.81, "alarm", "14 orders, enough", "The gap is 2.6 times the usual one"),
             score("purchase_silence", "Silence", 0.97, "alarm", "14 orders, enough", "Silent for 24 days, usually 9"),

@@ -1,4 +1,4 @@
-"""What the console shows of the analytics, without script: why, models, standing queries."""
+"""What the console shows of the analytics, without script: why, models, standing queries, segments, offers."""
 
 import re
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.console import insight, shop, watch
+from tests.console import catalogue, insight, shop, watch
 from tests.console.conftest import PASSWORD, Running, token_in
 
 SELLER = "seller@example.com"
@@ -201,3 +201,52 @@ async def test_a_rule_shows_whom_it_told_of(running: Running, visitor: httpx.Asy
     assert "nobody known" not in page
     assert "It has told nothing yet" in (await visitor.get("/watch/q-1")).text
     assert (await visitor.get("/watch/q-77")).status_code == 404
+
+
+# -- what comes next, offers, segments ------------------------------------------------------------------
+
+
+async def test_a_customer_shows_what_comes_next_and_how_surely(visitor: httpx.AsyncClient) -> None:
+    said = text_of(await visitor.get(f"/customers/{shop.key(0)}"))
+    assert "Segment Slipping regulars Recency 2 of 5 Frequency 5 of 5 Money 4 of 5" in said
+    assert "Next order’s value £43.20 £31 8 in 10 £58" in said
+    assert "Next 12 months Not enough evidence 4 months known; a year is needed" in said
+    assert "Support load Not known Not enough evidence to say. 1 ticket, not enough" in said
+
+
+async def test_offers_come_with_their_reasons(running: Running, visitor: httpx.AsyncClient) -> None:
+    page = await visitor.get(f"/customers/{shop.key(0)}")
+    assert "Bought with Oolong, 250 g in 31% of its baskets." in page.text
+    assert "&lt;b&gt;Tin&lt;/b&gt;" in page.text
+    product = await visitor.get(re.findall(r'href="(/products[^"]+)"', page.text)[0])
+    assert "Oolong, 250 g" in product.text
+    assert "/products?sku=TEA/01" in product.text
+    nothing = text_of(await visitor.get(f"/customers/{shop.key(7)}"))
+    assert "Not enough evidence to say: no product bought that is known." in nothing
+    assert "5 are needed" in (await visitor.get("/products?sku=FIL")).text
+    assert (await visitor.get("/products?sku=none")).status_code == 404
+    assert (await visitor.get("/products")).status_code == 422
+    await visitor.get("/products?sku=TEA%2F01")
+    assert ("analytics", "GET", "/v1/products/TEA/01/bought-with") in running.world.calls
+
+
+async def test_segments_show_size_worth_middle_and_loyalty(visitor: httpx.AsyncClient) -> None:
+    page = await visitor.get("/segments")
+    said = text_of(page)
+    assert "One-timers About one-timers. 361 customers 36.1% £9,100 8.9%" in said
+    assert "Silent 2.6 usual gaps" in said
+    assert "The 20% who spend most bring 63% of the money." in said
+    assert "Hooked after 4 orders" in said
+    assert "4 68% 56% and 78% 62" in said
+    assert page.text.count("data-chart=") == 2
+    assert "<b>regulars" not in page.text
+
+
+async def test_segments_say_what_is_missing(visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {"enough": False, "text": "too few customers were scored so far to tell groups apart"}
+    monkeypatch.setattr(
+        catalogue, "segments", lambda: {"evidence": few, "items": [], "loyalty": {"text": "Too early."}}
+    )
+    page = (await visitor.get("/segments")).text
+    assert "No groups yet" in page
+    assert few["text"] in page

@@ -25,6 +25,8 @@ PAGES = {
     "journeys": "/journeys",
     "why": "/why/tr-a-2",
     "why, over": "/why/tr-a-3",
+    "segments": "/segments",
+    "product": "/products?sku=TEA%2F01",
     "models": "/models",
     "model": "/models/churn_risk",
     "watch": "/watch",

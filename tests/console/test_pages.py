@@ -27,13 +27,25 @@ PAGES = {
     "/tickets/t-0": "two tins are missing",
     f"/tickets/new?customer={shop.key(0)}": "New ticket for Ada Byrne",
     "/journeys": "We kept your favourites",
+    "/segments": "Slipping regulars",
+    "/products?sku=TEA%2F01": "Cast-iron pot",
+    "/watch": "Asked, and never ordered",
+    "/watch/new": "How rules are written",
+    "/models": "Bought together",
     "/system": "Churn risk",
     "/preferences": "Europe/London",
 }
 BREAKABLE = {
     "sales": {"/alerts": "Sales", "/leads": "Sales"},
     "contact": {CUSTOMER: "Contact", "/contacts": "Contact", "/alerts": "Ada Byrne", "/tickets": "Charged twice"},
-    "analytics": {CUSTOMER: "Analytics", "/system": "Analytics", "/tickets/t-0": "two tins are missing"},
+    "analytics": {
+        CUSTOMER: "Analytics",
+        "/system": "Analytics",
+        "/tickets/t-0": "two tins are missing",
+        "/segments": "Analytics is missing from this page.",
+        "/watch": "Analytics is missing from this page.",
+        "/models": "Analytics is missing from this page.",
+    },
     "ticketing": {CUSTOMER: "Ticketing", "/tickets": "Ticketing"},
     "campaign": {CUSTOMER: "Campaign", "/journeys": "Campaign"},
     "lead_capture": {"/system": "Lead capture"},
@@ -61,7 +73,7 @@ async def test_a_service_away_takes_only_its_part_of_the_page(
 
 async def test_all_services_away_still_gives_every_page(running: Running, visitor: httpx.AsyncClient) -> None:
     running.world.down.update(("sales", "contact", "analytics", "ticketing", "campaign", "lead_capture"))
-    for path in ("/alerts", CUSTOMER, "/contacts", "/leads", "/tickets", "/journeys", "/system"):
+    for path in ("/alerts", CUSTOMER, "/contacts", "/leads", "/tickets", "/journeys", "/segments", "/watch", "/system"):
         page = await visitor.get(path)
         assert page.status_code == 200, path
         assert "is missing from this page" in page.text, path
@@ -231,3 +243,19 @@ async def test_a_page_is_light(visitor: httpx.AsyncClient) -> None:
         # what crosses the wire, compressed as it is there
         assert sum(answer.num_bytes_downloaded for answer in answers) < 100_000, path
         assert all("immutable" in answer.headers["cache-control"] for answer in answers[1:])
+
+
+async def test_a_page_with_charts_is_still_light(visitor: httpx.AsyncClient) -> None:
+    for path in ("/models", "/segments"):
+        page = await visitor.get(path)
+        files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text))
+        assert any("echarts" in file for file in files)
+        answers = [page, *[await visitor.get(file) for file in files]]
+        assert all(answer.status_code == 200 for answer in answers)
+        assert sum(answer.num_bytes_downloaded for answer in answers) < 300_000, path
+
+
+async def test_of_the_libraries_only_what_pages_load_is_served(visitor: httpx.AsyncClient) -> None:
+    assert (await visitor.get("/static/vendor/htmx.js")).status_code == 200
+    for path in ("echarts/package.json", "axe-core/axe.min.js", "%2e%2e/package.json", ""):
+        assert (await visitor.get(f"/static/vendor/{path}")).status_code == 404, path

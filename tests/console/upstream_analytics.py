@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from tests.console import insight, machinery, shop, watch
+from tests.console import catalogue, insight, machinery, shop, watch
 from tests.console.shop import Json
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def routes(world: "World") -> APIRouter:
 
     _models(made, world)
     _queries(made, world)
+    _catalogue(made)
     return made
 
 
@@ -116,3 +117,20 @@ def _models(made: APIRouter, world: "World") -> None:
     async def roll_back(name: str) -> Json:
         world.pins[name] = world.pins.get(name, 41) - 1
         return listed(name)
+
+
+def _catalogue(made: APIRouter) -> None:
+    @made.get("/customers/{key}/offers")
+    async def offers(key: str, limit: int) -> Json:
+        return catalogue.offers(key, limit)
+
+    @made.get("/products/{sku:path}/bought-with")
+    async def bought_with(sku: str) -> Json:
+        found = catalogue.bought_with(sku)
+        if found is None:
+            raise HTTPException(404, "There is no such product.")
+        return found
+
+    @made.get("/segments")
+    async def segments() -> Json:
+        return catalogue.segments()

@@ -6,7 +6,7 @@ was seen is scored. Nothing here reads a clock: the same log gives the same answ
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from analytics.events import CLEARED, RAISED, UPDATED, Event, What
 from analytics.fold import OUTAGE_SECONDS, Fold
 from analytics.learners import LEARNERS
 from analytics.learners.base import Learner
-from analytics.operators.base import Adopted, Plan
+from analytics.operators.base import Adopted, Noted, Plan
 from common.envelope import Envelope
 from heed.replay.options import Settings
 from heed.replay.reading import Lines, Log
@@ -26,19 +26,11 @@ _CHUNK = 4_096
 _TICK = "tick"
 
 
-class Noticed(NamedTuple):
-    """What the operator that found most to say said of one event; flagged when any operator flagged it."""
-
-    score: float
-    kind: str
-    flagged: bool
-
-
 class Output(Protocol):
     """Where the answers go. Events and customers by their place in the log."""
 
-    def noticed(self, event: int, said: Noticed) -> None:
-        """What was said of one event."""
+    def noticed(self, event: int, noted: Noted) -> None:
+        """What an operator said of one event; several may speak of the same."""
         ...
 
     def scored(self, as_of: float, scores: Mapping[int, Mapping[str, Any]]) -> None:
@@ -65,6 +57,7 @@ class Driver:
             score_every=settings.score_every * _DAY_SECONDS,
             grid_from=self._start,
             stop_after=float("inf"),
+            quiet_until=self._start + settings.warm_up * _DAY_SECONDS,
         )
         self._plan, self.fold = plan, Fold(0, plan=plan)
         learners: list[Learner] = [new() for new in LEARNERS]
@@ -72,7 +65,6 @@ class Driver:
         self._versions = dict.fromkeys(self.learners, 0)
         self._learned = dict.fromkeys(self.learners, 0)
         self._places = {name: place for place, name in enumerate(log.customers)}
-        self._hushed: set[str] = set()
 
     def run(self, moved: Callable[[int], None]) -> None:
         """`moved` hears how many events are done."""
@@ -119,16 +111,9 @@ class Driver:
             learner = self.learners.get(example.example.model)
             if learner is not None:
                 learner.take(example.data)
-        strongest: dict[str, Noticed] = {}
+        noticed = self._output.noticed
         for id_, noted in said.noted:
-            known = strongest.get(id_)
-            flagged = noted.flagged or (known is not None and known.flagged)
-            if known is None or noted.score > known.score:
-                strongest[id_] = Noticed(noted.score, noted.kind.slug, flagged)
-            elif flagged != known.flagged:
-                strongest[id_] = known._replace(flagged=flagged)
-        for id_, found in strongest.items():
-            self._output.noticed(int(id_), found)
+            noticed(int(id_), noted)
         for step in said.triggers:
             self._decide(step)
         scores: dict[int, dict[str, Any]] = {}
@@ -137,18 +122,13 @@ class Driver:
         return scores
 
     def _decide(self, step: Envelope) -> None:
-        """Passes a step on, unless its trigger was raised while everything only learns."""
+        """Passes a step on; an alarm about everybody not while everything only learns."""
         action = ACTIONS.get(step.type)
-        if action is None:
-            self._output.alarmed(step)
-            return
-        trigger = step.data["trigger"]
-        warm_at = self._start + self._settings.warm_up * _DAY_SECONDS
-        if action == "raised" and step.time.timestamp() < warm_at:
-            self._hushed.add(trigger)
-        if trigger not in self._hushed:
+        if action is not None:
             causes = [int(id_) for id_ in step.data["event_ids"] if not id_.startswith(_TICK)]
             self._output.decided(action, step, causes)
+        elif step.time.timestamp() >= self._plan.quiet_until:
+            self._output.alarmed(step)
 
 
 def _events(log: Log, currency: str) -> Iterator[Event]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from analytics.operators.base import Noted
 from common.envelope import Envelope
-from heed.replay.driver import Noticed
 from heed.replay.figures import Judge
 from heed.replay.options import Settings
 from heed.replay.reading import Log
@@ -85,14 +85,17 @@ class Results:
         self._log, self._tables = log, tables
         self.judge = Judge(log, settings.horizon)
         self.alerts = Alerts(log, settings.score_every)
-        self.flagged = 0
         self.scored_rows = 0
         self.last_segments: Counter[str] = Counter()
         self.last_enough = 0
 
-    def noticed(self, event: int, said: Noticed) -> None:
-        self.flagged += said.flagged
-        self._tables.noticed(event, said)
+    def noticed(self, event: int, noted: Noted) -> None:
+        self._tables.noticed(event, noted)
+
+    @property
+    def flagged(self) -> int:
+        """Events so far from usual that they do not teach."""
+        return self._tables.flagged
 
     def scored(self, as_of: float, scores: Mapping[int, Mapping[str, Any]]) -> None:
         moment = round(as_of * SECOND)

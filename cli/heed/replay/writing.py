@@ -1,6 +1,7 @@
 """The answers of a replay as Parquet files: the same answers always give the same bytes."""
 
 import csv
+from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from analytics.operators.base import Kind, Noted
 from common.envelope import Envelope
-from heed.replay.driver import Noticed
 from heed.replay.reading import Log, Refused
 from heed.replay.rows import SECOND
 from heed.replay.values import Ints
@@ -99,10 +100,9 @@ class Tables:
         self._directory, self._log = directory, log
         self._scores = Table(directory / SCORES_FILE, SCORES)
         self._decisions = Table(directory / DECISIONS_FILE, DECISIONS)
-        self._deviation = np.zeros(len(log))
-        self._kind = np.full(len(log), -1, dtype=np.int16)
-        self._flagged = np.zeros(len(log), dtype=np.bool_)
-        self._kinds: dict[str, int] = {}
+        self._deviation = array("d", bytes(8 * len(log)))
+        self._kind = bytearray(len(log))  # 0 where nobody said anything
+        self._flagged = bytearray(len(log))
 
     def __enter__(self) -> Self:
         return self
@@ -116,11 +116,18 @@ class Tables:
             self._write_events()
             write_refused(self._directory / REFUSED_FILE, self._log.refused)
 
-    def noticed(self, event: int, said: Noticed) -> None:
-        """The score of an event; one that nobody said anything of has deviation 0 and no kind."""
-        self._deviation[event] = said.score
-        self._kind[event] = self._kinds.setdefault(said.kind, len(self._kinds))
-        self._flagged[event] = said.flagged
+    def noticed(self, event: int, noted: Noted) -> None:
+        """The score of an event is the furthest that any operator said; flagged when any flagged it."""
+        if not self._kind[event] or noted.score > self._deviation[event]:
+            self._deviation[event] = noted.score
+            self._kind[event] = noted.kind
+        if noted.flagged:
+            self._flagged[event] = True
+
+    @property
+    def flagged(self) -> int:
+        """Events that do not teach."""
+        return sum(self._flagged)
 
     def scored(self, as_of: float, seen: Ints, scores: Mapping[int, Mapping[str, Any]]) -> None:
         """One row for each customer of `seen`, with what is known."""
@@ -160,15 +167,15 @@ class Tables:
 
     def _write_events(self) -> None:
         log = self._log
-        kinds = pa.array([*self._kinds, None], pa.string())
+        kinds = pa.array([Kind(n).slug if n in list(Kind) else None for n in range(256)], pa.string())
         table = pa.table(
             {
                 "id": log.ids,
                 "customer": pa.array(log.customers, pa.string()).take(pa.array(log.customer)),
                 "time": pa.array(log.time).cast(_MOMENT),
-                "deviation": self._deviation,
-                "kind": kinds.take(pa.array(np.where(self._kind < 0, len(self._kinds), self._kind))),
-                "flagged": self._flagged,
+                "deviation": np.frombuffer(self._deviation),
+                "kind": kinds.take(pa.array(np.frombuffer(self._kind, dtype=np.uint8))),
+                "flagged": np.frombuffer(self._flagged, dtype=np.bool_),
             },
             EVENTS,
         )

@@ -19,7 +19,8 @@ def raise_or_update(
 ) -> Envelope | None:
     """Opens an episode, or refreshes the open one when its score moved (or `again`). None when nothing is said.
 
-    In `history` (imported facts, or a timer due before the import) the episode opens silently.
+    In `history` (imported facts, or a timer due before the import) the episode opens silently. Where the customer goes
+    on with it afterwards, by a fact of their own, it is raised then.
     """
     finding, key = raised.finding, raised.episode or int(raised.finding.kind)
     episode = profile.episodes.get(key)
@@ -27,6 +28,9 @@ def raise_or_update(
         trigger = UUID(stable_id("trigger", customer, finding.kind.slug, key, event.id, now))
         episode = profile.episodes[key] = Episode(key, trigger.bytes, now, now, finding.score, silent=history)
         return None if history else _say(RAISED, profile, episode, finding, event, customer, now)
+    if episode.silent and not history and event.customer and event.time == now:
+        episode.silent, episode.opened_at, episode.updated_at, episode.score = False, now, now, finding.score
+        return _say(RAISED, profile, episode, finding, event, customer, now)
     if episode.silent or not (raised.again or abs(finding.score - episode.score) >= _MATERIAL):
         return None
     episode.updates += 1

@@ -50,6 +50,7 @@ class What(IntEnum):
     QUERY_RETIRED = 16
     CONTACT_SEPARATED = 18
     PROFILE_RETURNED = 19
+    MESSAGE_SENT = 20
     VISIT = 17  # no type of the log: the touchpoint or lead that opens a visit (visits.py)
 
 
@@ -60,6 +61,7 @@ _TYPES: dict[bytes, What] = {
     b"heed.lead.captured.v1": What.LEAD,
     b"heed.ticket.opened.v1": What.TICKET_OPENED,
     b"heed.ticket.status_changed.v1": What.TICKET_STATUS,
+    b"heed.message.sent.v1": What.MESSAGE_SENT,
     b"heed.message.opened.v1": What.MESSAGE_OPENED,
     b"heed.message.clicked.v1": What.MESSAGE_CLICKED,
     b"heed.clock.ticked.v1": What.TICK,

@@ -3,13 +3,17 @@
 import pickle
 
 import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from analytics import repository
 from analytics.operators.base import Adopted
 from common.database import Database
 
+_KEPT = 32  # versions in memory; tasks keep those they score with themselves
+
 
 class ModelStore:
-    """Loads versions and keeps them in memory."""
+    """Loads versions and keeps those last asked for in memory."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -17,10 +21,16 @@ class ModelStore:
 
     async def load(self, name: str, version: int) -> Adopted:
         """The version that the log names. It was committed before the log could name it. Raises LookupError."""
-        known = self._known.get((name, version))
-        if known is None:
-            known = self._known[name, version] = await self._fetch(name, version)
+        known = self._known.pop((name, version), None) or await self._fetch(name, version)
+        self._known[name, version] = known
+        while len(self._known) > _KEPT:
+            del self._known[next(iter(self._known))]
         return known
+
+    async def in_use(self, session: AsyncSession, name: str) -> Adopted | None:
+        """The version adopted last; None before the first."""
+        row = await repository.adoption(session, name)
+        return await self.load(name, row.version) if row is not None else None
 
     async def find(self, name: str, version: int) -> Adopted | None:
         """The version, or None where it is not kept."""

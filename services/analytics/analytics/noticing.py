@@ -113,7 +113,7 @@ class Noticing:
     ) -> None:
         """Puts what an operator answered where it belongs. In `history` nobody is told."""
         changes = self.changes
-        history = history or 0 <= cause.offset < self.quiet_until
+        history = history or 0 <= cause.offset < self.quiet_until or now < self._world.plan.quiet_until
         for outcome in outcomes:
             if isinstance(outcome, Noted):
                 changes.noted.append((cause.id, outcome))

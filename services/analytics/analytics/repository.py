@@ -95,6 +95,18 @@ async def adoptions(session: AsyncSession) -> Sequence[AdoptionRow]:
     return (await session.execute(query)).scalars().all()
 
 
+async def adoption(session: AsyncSession, name: str) -> AdoptionRow | None:
+    """The last one of a model."""
+    query = select(AdoptionRow).where(AdoptionRow.name == name).order_by(AdoptionRow.position.desc()).limit(1)
+    return (await session.execute(query)).scalar()
+
+
+async def states(session: AsyncSession) -> Sequence[bytes]:
+    """What each task knows that is not one customer's."""
+    query = select(TaskRow.state).where(TaskRow.state.is_not(None)).order_by(TaskRow.partition)
+    return [state for state in (await session.execute(query)).scalars() if state]
+
+
 async def version_before(session: AsyncSession, name: str) -> int | None:
     """The version that was scored with before the one in use."""
     mine = select(AdoptionRow.version).where(AdoptionRow.name == name).order_by(AdoptionRow.position.desc())

@@ -46,6 +46,19 @@ class Score(BaseModel):
     model_version: str | None
 
 
+class SegmentName(BaseModel):
+    segment: int
+    name: str
+
+
+class Bands(BaseModel):
+    """Fifths of all customers, 5 the best: bought most lately, most often, most."""
+
+    recency: int
+    frequency: int
+    money: int
+
+
 class Customer(BaseModel):
     customer: str
     orders: int
@@ -56,6 +69,8 @@ class Customer(BaseModel):
     mean_gap_days: float | None
     usual_spend: UsualSpend | None
     expected_next: ExpectedNext | None
+    segment: SegmentName | None
+    rfm: Bands | None
     scores: list[Score]
     open_triggers: list[dict[str, Any]]
 
@@ -240,3 +255,119 @@ class DryRun(BaseModel):
     records: int
     of_records: int
     text: str
+
+
+class Product(BaseModel):
+    """`orders` fade: those of 90 days ago count half."""
+
+    sku: str
+    name: str
+    orders: float
+
+
+class BoughtWith(BaseModel):
+    """`count` baskets with both (fading), their share of all baskets and of those with the product, and how much more
+    often that is than by chance.
+    """
+
+    sku: str
+    name: str
+    support: float
+    confidence: float
+    lift: float
+    count: float
+    reason: str
+
+
+class BoughtWithList(BaseModel):
+    product: Product | None
+    evidence: Evidence
+    items: list[BoughtWith]
+    model_version: int | None
+    learned_until: datetime | None
+
+
+class Because(BaseModel):
+    """What speaks for an offer: a product the customer bought, in how many of its baskets the offer is, how often it was
+    bought next; and how many bought the offer for the first time lately.
+    """
+
+    sku: str | None
+    name: str
+    confidence: float
+    together: float
+    after: float
+    popular: float
+
+
+class NextOffer(BaseModel):
+    """`score` compares the offers to one customer: 1 is the best."""
+
+    sku: str
+    name: str
+    score: float
+    reason: str
+    evidence: Because
+
+
+class NextOffers(BaseModel):
+    customer: str
+    evidence: Evidence
+    items: list[NextOffer]
+    model_version: int | None
+    learned_until: datetime | None
+
+
+class SegmentMoney(Money):
+    share: float
+
+
+class SegmentCentre(BaseModel):
+    """The middle of a segment. `silent_gaps`: how many of their own gaps the customers are silent for, 1 for within."""
+
+    orders: float
+    spent: Money
+    gap_days: float
+    silent_gaps: float
+    tenure_days: float
+
+
+class SegmentShown(SegmentName):
+    """`customers` and `spent` are exact, as of everybody's last weekly scoring; returns are taken off."""
+
+    description: str
+    customers: int
+    share: float
+    spent: list[SegmentMoney]
+    centre: SegmentCentre
+
+
+class TopShare(BaseModel):
+    """Those who spent most, this share of the customers, hold this share of the money."""
+
+    currency: str
+    customers: float
+    money: float
+
+
+class Repeat(BaseModel):
+    """Of `customers` who bought an n-th time, how many bought again within the horizon."""
+
+    purchase: int
+    customers: int
+    again: int
+    rate: float
+
+
+class LoyaltyShown(BaseModel):
+    hooked_after: int | None
+    text: str
+    purchases: list[Repeat]
+
+
+class Segments(BaseModel):
+    evidence: Evidence
+    items: list[SegmentShown]
+    top: list[TopShare]
+    loyalty: LoyaltyShown
+    model_version: int | None

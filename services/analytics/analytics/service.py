@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from analytics import schemas
+from analytics import schemas, segment_service
 from analytics.events import moment
 from analytics.models import DecisionRow
 from analytics.operators import BY_SLUG, OPERATORS, purchase_silence, spend_deviation
@@ -35,6 +35,8 @@ def customer(
         mean_gap_days=orders.mean_gap_days(),
         usual_spend=_usual(profile, world),
         expected_next=_next(profile, world),
+        segment=segment_service.segment_of(profile, world),
+        rfm=segment_service.bands_of(profile, world, at),
         scores=[_score(standing) for standing in standings if standing is not None],
         open_triggers=open_triggers,
     )

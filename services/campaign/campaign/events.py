@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 from campaign.domain import Status
 from campaign.models import EnrolmentRow, MessageRow
@@ -31,6 +31,7 @@ TRIGGER_CLEARED = "heed.trigger.cleared.v1"
 CONTACT_CREATED = "heed.contact.created.v1"
 CONTACT_UPDATED = "heed.contact.updated.v1"
 CONTACT_MERGED = "heed.contact.merged.v1"
+CONTACT_SEPARATED = "heed.contact.separated.v1"
 ORDER_PLACED = "heed.order.placed.v1"
 
 
@@ -83,6 +84,20 @@ class ContactKnown(View):
 class ContactMerged(View):
     surviving: Key
     losing: Key
+
+
+class LastOrders(View):
+    surviving: AwareDatetime | None = None
+    losing: AwareDatetime | None = None
+
+
+class ContactSeparated(View):
+    """`keys` are all those of the losing person; what each of them ordered decides who may be written to."""
+
+    surviving: Key
+    losing: Key
+    keys: list[Key]
+    last_order_at: LastOrders
 
 
 class ConsentChanged(View):

@@ -19,6 +19,7 @@ TYPES = _COMMUTING | {
     events.TRIGGER_RAISED,
     events.TRIGGER_CLEARED,
     events.CONTACT_MERGED,
+    events.CONTACT_SEPARATED,
     events.CONSENT_CHANGED,
 }
 
@@ -68,6 +69,11 @@ def _single(journeys: Enrolments, people: Contacts) -> Mapping[str, Handler]:
     async def merged(session: AsyncSession, envelope: Envelope) -> None:
         await people.merged(session, events.ContactMerged.model_validate(envelope.data), envelope)
 
+    async def separated(session: AsyncSession, envelope: Envelope) -> None:
+        parted = events.ContactSeparated.model_validate(envelope.data)
+        if envelope.key == parted.losing:  # it is told under other keys as well
+            await people.separated(session, parted)
+
     async def consent(session: AsyncSession, envelope: Envelope) -> None:
         await people.consent_changed(session, events.ConsentChanged.model_validate(envelope.data), envelope)
 
@@ -75,5 +81,6 @@ def _single(journeys: Enrolments, people: Contacts) -> Mapping[str, Handler]:
         events.TRIGGER_RAISED: raised,
         events.TRIGGER_CLEARED: cleared,
         events.CONTACT_MERGED: merged,
+        events.CONTACT_SEPARATED: separated,
         events.CONSENT_CHANGED: consent,
     }

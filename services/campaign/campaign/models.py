@@ -43,10 +43,13 @@ class SuppressionRow(Base):
 
 
 class EnrolmentRow(Base):
+    """`said_of` is the key that the trigger was about, whoever that is part of by now."""
+
     __tablename__ = "enrolments"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     customer: Mapped[str]
+    said_of: Mapped[str | None]
     journey: Mapped[str]
     trigger_id: Mapped[str]
     cause_id: Mapped[str]

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from common.clock import rfc3339
 from common.envelope import Envelope, new_fact
+from common.keys import entity_key
 from common.telemetry import current_traceparent
 from sales.domain import Severity
 from sales.models import AlertRow, LeadRow, OwnerRow
@@ -28,6 +29,7 @@ LEAD_CAPTURED = "heed.lead.captured.v1"
 CONTACT_CREATED = "heed.contact.created.v1"
 CONTACT_UPDATED = "heed.contact.updated.v1"
 CONTACT_MERGED = "heed.contact.merged.v1"
+CONTACT_SEPARATED = "heed.contact.separated.v1"
 TRIGGER_RAISED = "heed.trigger.raised.v1"
 TRIGGER_UPDATED = "heed.trigger.updated.v1"
 TRIGGER_CLEARED = "heed.trigger.cleared.v1"
@@ -40,8 +42,18 @@ class Tolerant(BaseModel):
 
 
 class LeadIdentifiers(Tolerant):
+    """The strongest first."""
+
+    user_id: str | None = None
+    loyalty_number: str | None = None
     email: str | None = None
     phone: str | None = None
+    anonymous_id: str | None = None
+
+    def strongest_key(self) -> str | None:
+        """The customer key of whoever they name."""
+        named = ((kind, getattr(self, kind)) for kind in LeadIdentifiers.model_fields)
+        return next((entity_key("c", kind, value) for kind, value in named if value), None)
 
 
 class LeadCaptured(Tolerant):
@@ -62,6 +74,14 @@ class ContactChanged(Tolerant):
 class ContactMerged(Tolerant):
     surviving: Name
     losing: Name
+
+
+class ContactSeparated(Tolerant):
+    """`keys` are all those of the losing person."""
+
+    surviving: Name
+    losing: Name
+    keys: list[Name]
 
 
 class Measure(Tolerant):

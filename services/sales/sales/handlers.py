@@ -38,9 +38,15 @@ def fact_handlers(leads: Leads, customers: Customers) -> Mapping[str, Handler]:
         merged = events.ContactMerged.model_validate(envelope.data)
         await customers.merged(session, merged.losing, merged.surviving)
 
+    async def contact_separated(session: AsyncSession, envelope: Envelope) -> None:
+        separated = events.ContactSeparated.model_validate(envelope.data)
+        if envelope.key == separated.losing:  # it is told under other keys as well
+            await customers.separated(session, separated.losing, separated.surviving, separated.keys)
+
     return {
         events.LEAD_CAPTURED: lead_captured,
         events.CONTACT_CREATED: contact_changed,
         events.CONTACT_UPDATED: contact_changed,
         events.CONTACT_MERGED: contact_merged,
+        events.CONTACT_SEPARATED: contact_separated,
     }

@@ -58,10 +58,13 @@ class OwnershipRow(Base):
 
 
 class LeadRow(Base):
+    """`said_of` is the key of whoever left their details first, whoever they are part of by now."""
+
     __tablename__ = "leads"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     customer: Mapped[str] = mapped_column(index=True)
+    said_of: Mapped[str | None]
     name: Mapped[str | None]
     email: Mapped[str | None]
     phone: Mapped[str | None]
@@ -103,7 +106,7 @@ class AlertRow(Base):
     """One episode of a trigger. `evidence` holds what the trigger said that no query looks at.
 
     `merit` is what it is worth by itself, `value` what the customer spent lately. Not surfaced and open, it waits for
-    room in its owner's day.
+    room in its owner's day. `said_of` is the key it was noticed under, whoever that is part of by now.
     """
 
     __tablename__ = "alerts"
@@ -111,6 +114,7 @@ class AlertRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     trigger_id: Mapped[str] = mapped_column(unique=True)
     customer: Mapped[str] = mapped_column(index=True)
+    said_of: Mapped[str | None]
     customer_name: Mapped[str | None]
     kind: Mapped[str]
     direction: Mapped[str]

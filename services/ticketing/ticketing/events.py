@@ -18,6 +18,7 @@ STATUS_CHANGED = "heed.ticket.status_changed.v1"
 ESCALATED = "heed.ticket.escalated.v1"
 
 CONTACT_MERGED = "heed.contact.merged.v1"
+CONTACT_SEPARATED = "heed.contact.separated.v1"
 
 
 class ContactMerged(BaseModel):
@@ -25,6 +26,16 @@ class ContactMerged(BaseModel):
 
     surviving: str
     losing: str
+
+
+class ContactSeparated(BaseModel):
+    """`keys` are all those of the losing person."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    surviving: str
+    losing: str
+    keys: list[str]
 
 
 def about(ticket: TicketRow, type_: str, at: datetime, **more: Any) -> Envelope:

@@ -17,4 +17,9 @@ def handlers(desk: Desk) -> Mapping[str, Handler]:
         merged = events.ContactMerged.model_validate(envelope.data)
         await desk.merge(session, merged.losing, merged.surviving)
 
-    return {events.CONTACT_MERGED: contact_merged}
+    async def contact_separated(session: AsyncSession, envelope: Envelope) -> None:
+        separated = events.ContactSeparated.model_validate(envelope.data)
+        if envelope.key == separated.losing:  # it is told under other keys as well
+            await desk.separate(session, separated.losing, separated.surviving, separated.keys)
+
+    return {events.CONTACT_MERGED: contact_merged, events.CONTACT_SEPARATED: contact_separated}

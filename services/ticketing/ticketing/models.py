@@ -11,11 +11,14 @@ class Base(DeclarativeBase):
 
 
 class TicketRow(Base):
+    """`said_of` is the key of whoever wrote it, whoever they are part of by now."""
+
     __tablename__ = "tickets"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(Identity(start=1001), unique=True)
     customer: Mapped[str] = mapped_column(index=True)
+    said_of: Mapped[str | None]
     subject: Mapped[str]
     status: Mapped[str]
     priority: Mapped[str]

@@ -1,6 +1,6 @@
 """Every SQL statement of ticketing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -94,6 +94,15 @@ async def move_customer(session: AsyncSession, losing: str, to: str) -> None:
     await session.execute(merged.values(surviving=to))
     known = insert(MergedCustomerRow).values(losing=losing, surviving=to)
     await session.execute(known.on_conflict_do_update(index_elements=["losing"], set_={"surviving": to}))
+
+
+async def give_back(session: AsyncSession, held_by: str, said_of: Collection[str], to: str) -> None:
+    """Tickets that somebody with one of these keys wrote, and the keys themselves, are `to`'s again."""
+    theirs = (TicketRow.customer == held_by, TicketRow.said_of.in_(said_of))
+    await session.execute(update(TicketRow).where(*theirs).values(customer=to))
+    await session.execute(delete(MergedCustomerRow).where(MergedCustomerRow.losing == to))
+    merged = update(MergedCustomerRow).where(MergedCustomerRow.losing.in_(said_of))
+    await session.execute(merged.values(surviving=to))
 
 
 async def claim(session: AsyncSession, row: AnsweredRequestRow) -> AnsweredRequestRow | None:

@@ -1,7 +1,7 @@
 """Use cases: load, decide, write rows, emit. The edge that calls them commits."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import ParamSpec
 
@@ -39,8 +39,13 @@ class Desk:
         ticket_id, now = new_id(), self._clock.now()
         if key and (earlier := await self._answered(session, caller, key, "open", new, ticket_id)):
             return earlier
+        said_of = new.customer or entity_key("c", "email", _normalised(new.email))
         row = TicketRow(
-            id=ticket_id, customer=await self._customer(session, new), subject=new.subject, channel=new.channel
+            id=ticket_id,
+            customer=await self._customer(session, said_of),
+            said_of=said_of,
+            subject=new.subject,
+            channel=new.channel,
         )
         repository.store(row, domain.open_ticket(new.priority, now))
         await repository.add(session, row, _reply(row.id, "customer", "", new.text, now))
@@ -96,11 +101,16 @@ class Desk:
         if to != losing:
             await repository.move_customer(session, losing, to)
 
+    async def separate(self, session: AsyncSession, losing: str, from_: str, keys: Collection[str]) -> None:
+        """Two who were one are two again: each has the tickets that they wrote."""
+        surviving = await repository.surviving(session, from_)
+        await repository.hold_customers(session, losing, surviving)
+        await repository.give_back(session, surviving, keys, losing)
+
     async def forget_requests(self, session: AsyncSession) -> None:
         await repository.forget_requests(session, self._clock.now() - KEEP_REQUESTS)
 
-    async def _customer(self, session: AsyncSession, new: NewTicket) -> str:
-        named = new.customer or entity_key("c", "email", _normalised(new.email))
+    async def _customer(self, session: AsyncSession, named: str) -> str:
         await repository.hold_customers(session, named)
         return await repository.surviving(session, named)
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends
 
-from analytics.api import customers, decisions, models, queries, triggers
+from analytics.api import customers, decisions, links, models, queries, segments, triggers
 from analytics.api import runtime as runtime_routes
 from analytics.model_store import ModelStore
 from analytics.query_service import Queries
@@ -17,6 +17,8 @@ def router(runtime: Runtime, store: ModelStore, asked: Queries, clock: Clock, fa
     """Everything under /v1."""
     routes = APIRouter(prefix="/v1", tags=["analytics"], dependencies=[_SEES])
     routes.include_router(customers.router(store, clock))
+    routes.include_router(links.router(store))
+    routes.include_router(segments.router(store))
     routes.include_router(triggers.router())
     routes.include_router(decisions.router(store))
     routes.include_router(models.router(clock, facts_topic))

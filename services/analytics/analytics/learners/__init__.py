@@ -3,8 +3,15 @@
 from collections.abc import Callable
 
 from analytics.learners.base import Learner
+from analytics.learners.chances import CampaignResponseLearner, LeadConversionLearner
 from analytics.learners.churn import ChurnLearner
 from analytics.learners.links import LinksLearner
 from analytics.learners.segments import SegmentsLearner
 
-LEARNERS: tuple[Callable[[], Learner], ...] = (ChurnLearner, LinksLearner, SegmentsLearner)
+LEARNERS: tuple[Callable[[], Learner], ...] = (
+    ChurnLearner,
+    LeadConversionLearner,
+    CampaignResponseLearner,
+    LinksLearner,
+    SegmentsLearner,
+)

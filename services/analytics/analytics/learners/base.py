@@ -12,8 +12,10 @@ class Learner(Protocol):
     """
 
     name: ClassVar[str]
-    publish_every: ClassVar[int]
     examples: int
+
+    @property
+    def publish_every(self) -> int: ...
 
     def take(self, example: Mapping[str, Any]) -> None:
         """Predicts, scores itself, then learns. Raises KeyError, TypeError or ValueError for what is no example."""

@@ -46,15 +46,15 @@ class Catalogue:
         self.__dict__.update(state)
         self._index()
 
-    def numbers_of(self, skus: list[str], names: list[str], at: float) -> list[int]:
+    def numbers_of(self, skus: list[str], names: list[str] | None, at: float) -> list[int]:
         """The products' numbers; new ones for new products, -1 while there is no room."""
         known = self.numbers
-        if self.nameless == 0:
+        if names is None or not self.nameless:
             try:
                 return [known[sku] for sku in skus]
             except KeyError:
                 pass
-        return [self._number(sku, name, at) for sku, name in zip(skus, names, strict=True)]
+        return [self._number(sku, name, at) for sku, name in zip(skus, names or [""] * len(skus), strict=True)]
 
     def _number(self, sku: str, name: str, at: float) -> int:
         found = self.numbers.get(sku)
@@ -82,6 +82,12 @@ class Catalogue:
         self.numbers[sku] = found
         self.by_code.setdefault(code_of(sku), found)
         return found
+
+    def codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """All codes in ascending order, and the product of each."""
+        codes, numbers = np.array(list(self.by_code)), np.array(list(self.by_code.values()))
+        order = np.argsort(codes)
+        return codes[order], numbers[order]
 
     def fade(self, orders: float, fresh: float) -> None:
         """Counts become this part of what they were."""

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from river import linear_model, optim, preprocessing
 
 from analytics.learners.contest import Contest
 from analytics.learners.logistic import Floats, Posterior, sigmoid
+from analytics.learners.plain import Plain
 from analytics.operators.buying import STATE
 from analytics.operators.churn_model import CONTENDERS, FEATURES, ChurnModel, Direct, Linear, Projected, phi
 from analytics.operators.churn_prior import DIRECT, WEEKLY
@@ -23,7 +23,7 @@ _KEPT_A_WEEK = 0.99
 _LEVEL_HALF_LIFE = 12 * _WEEK
 _LEVEL_DOUBT = 50.0  # information at which a batch's level counts half
 _BATCH = 20_000
-_LARGEST = 1e9
+_LARGEST = 1e7
 
 
 class Batch:
@@ -32,19 +32,18 @@ class Batch:
     def __init__(self) -> None:
         self.rows: list[list[float]] = []
 
-    @staticmethod
-    def row(example: Mapping[str, Any], label: float) -> list[float]:
-        """As it is kept. Raises KeyError, TypeError or ValueError for what is no example."""
-        x, weight = example["x"], float(example.get("weight", 1.0))
-        row = [float(example["as_of"]), label, weight, *map(float, x)]
-        if len(row) != len(STATE) + 3 or not all(-_LARGEST < v < _LARGEST for v in row[1:]) or weight <= 0:
-            raise ValueError("features out of range")
-        return row
-
     def take(self) -> tuple[float, Floats, Floats, Floats]:
-        """Mean moment, labels, weights and states (n, len(STATE)); empties the batch."""
+        """Mean moment, labels, weights and features (n, len(FEATURES)); empties the batch."""
         rows, self.rows = np.array(self.rows), []
         return float(rows[:, 0].mean()), rows[:, 1], rows[:, 2], rows[:, 3:]
+
+
+def row_of(example: Mapping[str, Any], label: float) -> list[float]:
+    """As it waits in a batch. Raises KeyError, TypeError or ValueError for what is no example."""
+    state, weight = tuple(map(float, example["x"])), float(example.get("weight", 1.0))
+    if len(state) != len(STATE) or not all(0.0 <= v <= _LARGEST for v in (*state, weight)) or not weight:
+        raise ValueError("out of range")
+    return [float(example["as_of"]), label, weight, *phi(state)]
 
 
 class Level:
@@ -70,31 +69,6 @@ class Level:
         self.shift = self.off / (self.weight + 1.0) - trust * (centre - usual)
 
 
-class Plain:
-    """River's scaler and logistic regression on a few of the features: what most would begin with."""
-
-    def __init__(self) -> None:
-        self.scaler = preprocessing.StandardScaler()
-        self.regression = linear_model.LogisticRegression(optimizer=optim.SGD(0.02), l2=1e-4)
-
-    def learn(self, x: Floats, y: Floats) -> None:
-        places = [FEATURES.index(name) for name in PLAIN_FEATURES]
-        for row, label in zip(x[:, places].tolist(), y.tolist(), strict=True):
-            named = dict(zip(PLAIN_FEATURES, row, strict=True))
-            self.scaler.learn_one(named)
-            self.regression.learn_one(self.scaler.transform_one(named), bool(label))
-
-    def linear(self) -> Linear:
-        """The same as weights of the features unscaled."""
-        weights, bias = dict.fromkeys(FEATURES, 0.0), float(self.regression.intercept)
-        for name in PLAIN_FEATURES:
-            spread = math.sqrt(self.scaler.vars[name])
-            if spread > 0:
-                weights[name] = float(self.regression.weights.get(name, 0.0)) / spread
-                bias -= weights[name] * self.scaler.means[name]
-        return Linear(bias, tuple(weights.values()))
-
-
 class ChurnLearner:
     """Two kinds of examples: what happened within a week (`step`), and how the whole horizon ended (`outcome`)."""
 
@@ -105,7 +79,7 @@ class ChurnLearner:
         precision = np.array([_PRIOR_BIAS, *[_PRIOR] * len(FEATURES)])
         self.weekly = Posterior.start(np.array([WEEKLY.bias, *WEEKLY.weights]), precision)
         self.direct = Posterior.start(np.array([DIRECT.bias, *DIRECT.weights]), precision)
-        self.plain, self.level, self.contest = Plain(), Level(), Contest(CONTENDERS)
+        self.plain, self.level, self.contest = Plain(FEATURES, PLAIN_FEATURES), Level(), Contest(CONTENDERS)
         self.steps, self.outcomes = Batch(), Batch()
         self.step, self.examples = 7.0, 0
         self.centre: Floats = np.zeros(len(FEATURES))
@@ -117,13 +91,13 @@ class ChurnLearner:
             step = float(example["step"])
             if not 0.0 < step < 400.0:
                 raise ValueError("no span of days")
-            self.steps.rows.append(Batch.row(example, float(bool(example["bought"]))))
+            self.steps.rows.append(row_of(example, float(bool(example["bought"]))))
             self.step = step
             if len(self.steps.rows) >= _BATCH:
                 self._learn_steps()
         else:
             label = bool(example["label"])
-            row = Batch.row(example, float(label))
+            row = row_of(example, float(label))
             self.contest.take(row[0], label, example["predicted"], row[2])
             self.outcomes.rows.append(row)
             if len(self.outcomes.rows) >= _BATCH:
@@ -146,8 +120,7 @@ class ChurnLearner:
     def _learn_steps(self) -> None:
         if not self.steps.rows:
             return
-        at, bought, weight, states = self.steps.take()
-        x = phi_of(states)
+        at, bought, weight, x = self.steps.take()
         self.weekly.forget(_KEPT_A_WEEK ** self._weeks_since("steps", at))
         self.weekly.learn(x, bought, weight, _COMMON)
         self.level.learn(at, self.weekly.odds(x), bought, weight)
@@ -159,8 +132,7 @@ class ChurnLearner:
     def _learn_outcomes(self) -> None:
         if not self.outcomes.rows:
             return
-        at, lost, weight, states = self.outcomes.take()
-        x = phi_of(states)
+        at, lost, weight, x = self.outcomes.take()
         self.direct.forget(_KEPT_A_WEEK ** self._weeks_since("outcomes", at))
         self.direct.learn(x, lost, weight, _COMMON)
         self.plain.learn(x, lost)
@@ -169,11 +141,6 @@ class ChurnLearner:
         before = self._moments.get(what, at)
         self._moments[what] = max(before, at)
         return max(0.0, at - before) / _WEEK
-
-
-def phi_of(states: Floats) -> Floats:
-    """`phi` of states (n, len(STATE)): (n, len(FEATURES))."""
-    return np.array([phi(tuple(state)) for state in states.tolist()])
 
 
 def _common_offset(odds: Floats, y: Floats, weight: Floats) -> tuple[float, float, float]:

@@ -17,18 +17,16 @@ HALF_LIFE = 90 * DAY  # of pairs and baskets
 FRESH_HALF_LIFE = 7 * DAY  # of what is popular now
 TOP = 10
 _GATHERED = 65_536  # pairs counted at once
-_GATHERED_SECONDS = DAY
 _AHEAD_SECONDS = 30 * DAY  # time goes on by no more than this with one basket
 _RATE = 0.1
 _NEVER, _LEAST_BASKETS, _MOST_BASKETS = 2**31, 50, 20_000
-_NO_PAIRS = np.empty(0, np.uint32)
 _CORNERS: dict[int, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
 
 
 class LinksLearner:
     """Judges what it published last on one basket in some, then counts all baskets.
 
-    Counting is done for many baskets at once; within a day they have the same weight.
+    Counting is done for the baskets of a day at once, with one weight.
     """
 
     name: ClassVar[str] = MODEL
@@ -50,7 +48,8 @@ class LinksLearner:
         self._bought: list[int] = []
         self._fresh: list[int] = []
         self._together: list[NDArray[np.uint32]] = []
-        self._after: list[int] = []
+        self._before: list[int] = []
+        self._follows: list[tuple[int, int]] = []
         self._huge: list[tuple[NDArray[np.intp], NDArray[np.uint32], float, float]] = []
         self._gathered = self._waiting = 0
 
@@ -61,54 +60,47 @@ class LinksLearner:
 
     def take(self, example: Mapping[str, Any]) -> None:
         for at, size, skus, names, fresh, seen, older in example["baskets"]:
-            self._tell(float(at))
+            self.now = max(self.now, min(at, self.now + _AHEAD_SECONDS)) if self.now else float(at)
             if older is not None:
                 self._judge([skus[i] for i in fresh], seen, int(older, 16))
-            self._gather(at, int(size), skus, names, fresh, seen)
-            self.examples += 1
+            self._gather(at, size, skus, names, fresh, seen)
+        self.examples += len(example["baskets"])
+        if self._gathered >= _GATHERED:
+            self._count()
         grown = self.examples - self.published_at
         if grown >= _MOST_BASKETS or (grown and self.now - self.made_at >= DAY and self.examples >= _LEAST_BASKETS):
             self._count()
             self.published_at, self.made_at, self.offers = self.examples, self.now, self._make()
 
-    def _tell(self, at: float) -> None:
-        """Time goes on; what was gathered for a day is counted."""
-        self.now = max(self.now, min(at, self.now + _AHEAD_SECONDS)) if self.now else at
-        self.counted_at = self.counted_at or at
-        if self._gathered >= _GATHERED or self.now - self.counted_at >= _GATHERED_SECONDS:
-            self._count()
-
     def _gather(
-        self, at: float, size: int, skus: list[str], names: list[str], fresh: list[int], seen: list[int]
+        self, at: float, size: int, skus: list[str], names: list[str] | None, fresh: list[int], seen: list[int]
     ) -> None:
         numbers = self.catalogue.numbers_of(skus, names, at)
         self._waiting += 1
-        new = [numbers[i] for i in fresh if numbers[i] >= 0]
-        self._fresh += new
-        if seen and new:
-            self._follow([self.catalogue.by_code.get(code, -1) for code in seen[-NEAR:]], new)
-        if -1 in numbers:
-            numbers = [number for number in numbers if number >= 0]
-        keys = _pairs_of(numbers)
-        self._gathered += len(keys)
+        if fresh:
+            new = [numbers[i] for i in fresh]
+            self._fresh += new
+            self._before += seen[-NEAR:]
+            self._follows.append((len(seen[-NEAR:]), len(new)))
+            self._gathered += len(new) * NEAR
         if size > len(skus):
-            share = len(skus) / size
-            share_of_pairs = share * (len(skus) - 1) / (size - 1)
-            self._huge.append((np.array(numbers, np.intp), keys, 1 / share, 1 / share_of_pairs))
+            self._gather_sample(size, numbers)
         else:
             self._bought += numbers
-            self._together.append(keys)
+            if len(numbers) > 1:
+                self._together.append(_pairs_of(numbers))
+                self._gathered += len(self._together[-1])
 
-    def _follow(self, before: list[int], new: list[int]) -> None:
-        """What is bought for the first time follows each of the six products bought before."""
-        for one in before:
-            if one >= 0:
-                self._after += [one << 14 | other if one < other else other << 14 | one for other in new]
-        self._gathered += len(before) * len(new)
+    def _gather_sample(self, size: int, numbers: list[int]) -> None:
+        """Of a huge basket: each product, and each pair, stands for as many as were left out."""
+        kept = len(numbers)
+        pairs = _pairs_of(numbers)
+        self._gathered += len(pairs)
+        self._huge.append((np.array(numbers), pairs, size / kept, size * (size - 1) / (kept * (kept - 1))))
 
     def _count(self) -> None:
         """Counts what was gathered, after what was counted before has faded."""
-        gone = max(0.0, self.now - self.counted_at)
+        gone = self.now - self.counted_at if self.counted_at else 0.0
         self.counted_at = self.now
         slow, quick = 0.5 ** (gone / HALF_LIFE), 0.5 ** (gone / FRESH_HALF_LIFE)
         catalogue, pairs = self.catalogue, self.pairs
@@ -116,18 +108,34 @@ class LinksLearner:
         catalogue.fade(slow, quick)
         self.baskets = self.baskets * slow + self._waiting
         size = len(catalogue.orders)
-        catalogue.orders += np.bincount(np.array(self._bought, np.intp), minlength=size)
-        catalogue.fresh += np.bincount(np.array(self._fresh, np.intp), minlength=size)
+        catalogue.orders += _counts(self._bought, size)
+        catalogue.fresh += _counts(self._fresh, size)
         if self._together:
             pairs.add(np.concatenate(self._together), 1.0)
-        if self._after:
-            pairs.add(np.array(self._after, np.uint32), 1.0, after=True)
+        if self._follows:
+            pairs.add(self._followed(), 1.0, after=True)
         for numbers, keys, weight, weight_of_pairs in self._huge:
-            catalogue.orders[numbers] += weight
+            catalogue.orders[numbers[numbers >= 0]] += weight
             pairs.add(keys, weight_of_pairs)
         self._forget()
         if catalogue.full():
             pairs.renumber(catalogue.make_room())
+
+    def _followed(self) -> NDArray[np.uint32]:
+        """Each new product of a basket after each of the products bought before it."""
+        codes, known = self.catalogue.codes()
+        wanted = np.array(self._before, np.int64)
+        at = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
+        before = np.where(codes[at] == wanted, known[at], -1)
+        new = np.array(self._fresh, np.int64)
+        seen, fresh = np.array(self._follows, np.int64).T
+        # Every one of a basket's products before with every new one: first the one's places, then the other's.
+        each = np.repeat(fresh, seen)
+        one = np.repeat(before, each)
+        starts = np.repeat(np.repeat(np.cumsum(fresh) - fresh, seen), each)
+        other = new[starts + np.arange(len(one)) - np.repeat(np.cumsum(each) - each, each)]
+        kept = (one >= 0) & (other >= 0) & (one != other)
+        return keys_of(one[kept].astype(np.uint32), other[kept].astype(np.uint32))
 
     def _judge(self, new: list[str], seen: list[int], older: int) -> None:
         """Holds what would have been offered against what was bought, then moves the weights towards it."""
@@ -177,13 +185,16 @@ class LinksLearner:
         return Offers(self.catalogue, self.pairs, self.baskets, self.now, self.weights.tolist())
 
 
+def _counts(numbers: list[int], size: int) -> NDArray[np.int64]:
+    """How often each number is among these; -1 is nobody's."""
+    return np.bincount(np.array(numbers, np.intp) + 1, minlength=size + 1)[1:]
+
+
 def _pairs_of(numbers: list[int]) -> NDArray[np.uint32]:
     """All pairs of these products."""
-    count = len(numbers)
-    if count < 2:
-        return _NO_PAIRS
-    corners = _CORNERS.get(count)
+    known = np.array(numbers, np.int64)
+    found = known[known >= 0].astype(np.uint32)
+    corners = _CORNERS.get(len(found))
     if corners is None:
-        corners = _CORNERS[count] = np.triu_indices(count, 1)
-    found = np.array(numbers, np.uint32)
+        corners = _CORNERS[len(found)] = np.triu_indices(len(found), 1)
     return keys_of(found[corners[0]], found[corners[1]])

@@ -7,6 +7,8 @@ weights are learned by the softmax over the candidates of judged baskets (listwi
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ SIMILAR = 10
 RANKED = 100
 FEATURES = ("popular_now", "bought_often", "cosine_sum", "cosine_most", "similar_name", "age")
 FIRST_WEIGHTS = (0.45, -0.1, 0.95, 0.4, 0.2, -0.4)
-_DERIVED = frozenset({"by_code", "norm", "neighbours"})
+_DERIVED = frozenset({"by_code", "norm", "neighbours", "word_weights"})
 _ADDED = (0.1, 0.5, 0.02, 0.01, 0.05, 1.0)
 
 Floats = NDArray[np.float64]
@@ -67,17 +69,15 @@ class Offers:
     def __init__(
         self, catalogue: Catalogue, pairs: Pairs, baskets: float, now: float, weights: Sequence[float]
     ) -> None:
-        size = len(catalogue)
-        self.skus, self.names = tuple(catalogue.skus), tuple(catalogue.names)
+        size = self.size = len(catalogue)
+        # Shared: they only grow at their ends, or are replaced.
+        self.skus, self.names, self.by_code = catalogue.skus, catalogue.names, catalogue.by_code
+        self.words = catalogue.words[:size].copy()
         self.baskets, self.now, self.weights = baskets, now, tuple(weights)
         self.orders = catalogue.orders[:size].astype(np.float32)
         self.fresh = catalogue.fresh[:size].astype(np.float32)
         self.age = np.log(np.maximum(0.0, now - catalogue.first_at[:size]) / DAY + _ADDED[5]).astype(np.float32)
-        self.words = catalogue.words[:size].copy()
-        self.word_weights = _word_weights(self.words)
         self.pairs = pairs.strongest(PUBLISHED)
-        self.by_code = dict(catalogue.by_code)
-        self._index()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
@@ -87,17 +87,26 @@ class Offers:
         self.by_code = {}
         for number, sku in enumerate(self.skus):
             self.by_code.setdefault(code_of(sku), number)
-        self._index()
 
-    def _index(self) -> None:
-        """What follows from the rest."""
-        self.norm = np.sqrt(np.maximum(self.orders, 1.0))
-        self.neighbours = Neighbours(self.pairs.keys, len(self.skus))
+    @cached_property
+    def norm(self) -> NDArray[np.float32]:
+        """The length of each product's column."""
+        return np.sqrt(np.maximum(self.orders, 1.0))
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """The pairs from either side."""
+        return Neighbours(self.pairs.keys, self.size)
+
+    @cached_property
+    def word_weights(self) -> NDArray[np.float32]:
+        """Of each word of each name."""
+        return _word_weights(self.words)
 
     def number(self, sku: str) -> int | None:
         """A product by its SKU; None where it is not known."""
-        found = self.by_code.get(code_of(sku))
-        return found if found is not None and self.skus[found] == sku else None
+        found = self.by_code.get(code_of(sku), self.size)
+        return found if found < self.size and self.skus[found] == sku else None
 
     def bought_with(self, number: int, least: float = 2.5) -> list[Neighbour]:
         """What is in the same baskets, the nearest (by cosine) first, from `least` baskets with both on."""
@@ -130,12 +139,12 @@ class Offers:
 
     def known(self, codes: Sequence[int]) -> Places:
         """The numbers of those products that are known."""
-        numbers = (self.by_code.get(code) for code in codes)
-        return np.array([n for n in numbers if n is not None], np.intp)
+        numbers = [self.by_code.get(code, self.size) for code in codes]
+        return np.array([number for number in numbers if number < self.size], np.intp)
 
     def candidates(self, recent: Places) -> tuple[Places, Floats]:
         """Products that may be offered to who bought `recent`, and their features, one row each."""
-        size = len(self.skus)
+        size = self.size
         total, most, names = np.zeros(size), np.zeros(size), np.zeros(size)
         if len(recent):
             self._near(recent, total, most)
@@ -170,24 +179,16 @@ class Offers:
     def ranked(self, candidates: Places, x: Floats, bought: Callable[[int], bool], limit: int) -> tuple[Places, Floats]:
         """Rows of the best candidates that were not bought, the best first, and their scores."""
         scores = x @ np.array(self.weights)
-        found: list[int] = []
-        for at in np.argsort(-scores, kind="stable").tolist():
-            if len(found) == limit:
-                break
-            if not bought(code_of(self.skus[candidates[at]])):
-                found.append(at)
-        rows = np.array(found, np.intp)
+        best = np.argsort(-scores, kind="stable")
+        offered = (at for at in best.tolist() if not bought(code_of(self.skus[candidates[at]])))
+        rows = np.array(list(islice(offered, limit)), np.intp)
         return rows, scores[rows]
 
     def popular(self, bought: Callable[[int], bool], limit: int) -> list[int]:
         """What others buy for the first time these days and this customer has not bought: what offers have to beat."""
-        found: list[int] = []
-        for number in np.argsort(-self.fresh, kind="stable").tolist():
-            if len(found) == limit:
-                break
-            if not bought(code_of(self.skus[number])):
-                found.append(number)
-        return found
+        best = np.argsort(-self.fresh, kind="stable")
+        offered = (number for number in best.tolist() if not bought(code_of(self.skus[number])))
+        return list(islice(offered, limit))
 
     def _offer(self, candidate: int, score: float, recent: Places) -> Offer:
         because, most = None, (0.0, 0.0, 0.0)

@@ -1,8 +1,8 @@
 """Counts of pairs that fade, in bounded memory.
 
-All pairs share one sorted array of keys with two counts each: bought together, and bought one after the other. When there
-are more than `CAPACITY`, those counted least are dropped, a quarter of all (lossy counting, Manku & Motwani, VLDB 2002,
-by size instead of by bucket). The error is one-sided and known: the true count is at least the count kept, and at most
+All pairs share one sorted array of keys with two counts each: bought together, and bought one after the other. When
+there are more than `CAPACITY`, those counted least are dropped, a quarter of all (lossy counting, Manku & Motwani, VLDB
+2002, by size instead of by bucket). The error is one-sided and known: the true count is at least the count kept, and at most
 that plus `error`.
 """
 

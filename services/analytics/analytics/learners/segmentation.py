@@ -64,6 +64,7 @@ class Segmentation:
     kinds: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     middles: tuple[Centre, ...] = ()
+    currency: str = ""
     shares: tuple[float, ...] = ()
     recency: Quantiles = field(default_factory=Quantiles)
     frequency: Quantiles = field(default_factory=Quantiles)

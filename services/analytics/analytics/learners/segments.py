@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+from scipy.optimize import linear_sum_assignment
 
 from analytics.learners.quantiles import Quantiles
 from analytics.learners.segment_names import Centre, kinds_of, names_of
@@ -145,6 +145,7 @@ class SegmentsLearner:
             kinds=kinds,
             names=names_of(middles, kinds, self.made.names),
             middles=middles,
+            currency=main,
             shares=tuple((np.bincount(_nearest(z, centres), minlength=len(centres)) / len(z)).tolist()),
             recency=_copy(self.recency),
             frequency=_copy(self.frequency),

@@ -23,8 +23,9 @@ _HOLD = 5.0  # how many examples the first weights (the customer's own mean) sta
 _LEAST_MISS = 0.4  # of the mean miss; smaller ones weigh no more than this one
 _CLIP = 4.0  # of the logarithm of how much more than usual an order costs to miss
 _FIRST_MOVE = 0.1  # while nothing is known, bounds are wide
-_STEP = 0.06  # of the mean miss, by which a missed bound moves
-_MOST_WEEKS, _MOST_STEPS = 8.0, 4.0
+_STEP, _FASTEST = 0.06, 3.0  # of the mean miss: by which a missed bound moves, and at most in a batch
+_MISSED = 0.09  # beyond either bound: a version is used for a while, and what it says is old when the order comes
+_MOST_WEEKS = 8.0
 _MOST_CURRENCIES = 64
 _TURN = 0.6180339887498949  # spreads the moments of silence evenly over the gaps
 
@@ -116,9 +117,12 @@ class ValueLearner:
         self._model = self.snapshot()
 
     def _move(self, y: Floats, weight: Floats, groups: NDArray[np.intp], said: Floats) -> None:
-        """A bound that was missed moves out, one that was not moves in by as much as keeps one in ten missed."""
-        step = _STEP * self._miss * np.minimum(weight, _MOST_STEPS)
+        """A bound that was missed moves out, one that was not moves in."""
         moved = self._moved[groups]
-        below, above = y < said[:, 0] - moved[:, 0], y > said[:, 2] + moved[:, 1]
-        np.add.at(self._moved[:, 0], groups, step * (below - SHARES[0]))
-        np.add.at(self._moved[:, 1], groups, step * (above - SHARES[0]))
+        missed = np.stack((y < said[:, 0] - moved[:, 0], y > said[:, 2] + moved[:, 1]), axis=1) - _MISSED
+        for one in range(GROUPS):
+            mine = groups == one
+            known = float(weight[mine].sum())
+            if known:
+                surplus = np.average(missed[mine], axis=0, weights=weight[mine])
+                self._moved[one] += self._miss * min(_FASTEST, _STEP * known) * surplus

@@ -2,8 +2,10 @@
 
 from analytics.operators.base import Operator
 from analytics.operators.basket_mix import BasketMix
+from analytics.operators.campaign_response import CampaignResponse
 from analytics.operators.channel_change import ChannelChange
 from analytics.operators.churn_risk import ChurnRisk
+from analytics.operators.lead_conversion import LeadConversion
 from analytics.operators.links import Links
 from analytics.operators.purchase_frequency import PurchaseFrequency
 from analytics.operators.purchase_silence import PurchaseSilence
@@ -23,6 +25,8 @@ OPERATORS: tuple[Operator, ...] = (
     ReturnRate(),
     WebActivity(),
     ChurnRisk(),
+    LeadConversion(),
+    CampaignResponse(),
     SupportLoad(),
     Links(),
     Segment(),

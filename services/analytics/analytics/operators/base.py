@@ -71,13 +71,15 @@ class Plan:
     """When customers are scored and what for, in seconds.
 
     Live, each customer is scored every `score_every` on a phase of its own, so that no herd runs at midnight. A replay
-    sets `grid_from`: then everybody is scored at the same moments, counted from there.
+    sets `grid_from`: then everybody is scored at the same moments, counted from there. Until `quiet_until` everything
+    only learns.
     """
 
     horizon: float = 56 * DAY
     score_every: float = 7 * DAY
     grid_from: float | None = None
     stop_after: float = 26 * 7 * DAY  # live: who said nothing for so long is scored no more
+    quiet_until: float = 0.0
 
     def first_scoring(self, customer: str, at: float) -> float:
         """The first scoring moment after `at`."""

@@ -202,7 +202,7 @@ def _teach(own: Articles, share: float, bits: int, days: float) -> None:
     """An unfamiliar basket of a customer with habits is not taken for a habit at once."""
     own.baskets += 1
     if own.baskets > _FIRST:
-        rate = max(1.0 / _MEMORY, 1.0 / (own.baskets - _FIRST)) * teaching(own.evidence, days)
+        rate = max(1.0 / _MEMORY, 1.0 / (own.baskets - _FIRST)) * teaching(own.evidence)
         own.share += rate * (share - own.share)
     if share >= HABIT or own.share < HABIT or own.baskets < MIN_BASKETS:
         own.keep(bits)

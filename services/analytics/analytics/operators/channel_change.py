@@ -29,7 +29,7 @@ from analytics.operators.base import (
     Standing,
     World,
 )
-from analytics.operators.evidence import ALARM_YEARS, certainty, grown, teaching
+from analytics.operators.evidence import ALARM_YEARS, YEAR_DAYS, certainty, grown
 from analytics.orders import DAY, Orders
 from analytics.profile import Profile
 from analytics.sections import Section
@@ -45,6 +45,7 @@ _STAYS = 0.1  # share of the usual channel once it was left
 _MAX_OWN, _MAX_CHANNELS = 4, 16
 _MAX_NAME = 40  # characters of a channel that count
 _LEAST_SHARE = 0.01
+_DOUBT, _MOST_DAYS = 0.1, 60.0
 _COUNT = Struct("<Hd")
 _NAME = Struct("<HdB")
 
@@ -154,7 +155,7 @@ class ChannelChange(Operator):
             return NOTHING
         usual = max(own.counts, key=own.counts.__getitem__)
         own.evidence = grown(own.evidence, days, _FADE, _ratio(own, everybody, channel, usual, total))
-        own.learn(channel, teaching(own.evidence, days))
+        own.learn(channel, _teaching(own.evidence, days))
         return self._say(profile, event, own, everybody, channel, usual)
 
     def _say(
@@ -191,6 +192,13 @@ class ChannelChange(Operator):
 
     def score_again(self, features: Mapping[str, Any], model: Adopted | None) -> float:
         return certainty(features["evidence_years"])
+
+
+def _teaching(evidence: float, days: float) -> float:
+    """The weight of an order: the probability that the usual channel was not left, where the likelihood ratios of the
+    run that the evidence stands for meet prior odds of one in ten.
+    """
+    return 1.0 / (1.0 + _DOUBT * evidence * YEAR_DAYS / min(max(days, 1.0), _MOST_DAYS))
 
 
 def _ratio(own: Channels, everybody: ChannelPopulation, channel: int, usual: int, total: float) -> float:

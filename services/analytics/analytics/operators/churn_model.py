@@ -3,7 +3,7 @@
 `Projected` knows the chance of a purchase within one week, learned from what happened in the week after a scoring
 moment. What a customer's numbers will be after k more weeks of silence is known now; so the probability of buying
 nothing in eight weeks is the product of eight weekly ones along the path of silence (a discrete-time hazard model:
-Cox 1972, Singer and Willett 1993). The sum of the logarithms is taken at two Gauss-Legendre points.
+Cox 1972, Singer and Willett 1993). The sum of the logarithms is taken at three Gauss-Legendre points.
 `Direct` predicts the horizon at once.
 """
 
@@ -39,34 +39,30 @@ FEATURES = (
 CONTENDERS = ("projected", "direct", "plain")  # the first is the champion
 Phi = tuple[float, ...]
 
+_LONGEST_GAP = 9.0  # log days
 _USUAL_GAP = 30.0  # days; what a customer without gaps leans on
 _OWN_MEAN, _OWN_MEAN_WEIGHT = 3.4, 2.0  # log days; of a customer's own rhythm before it has shown
 _OWN_VAR, _OWN_VAR_WEIGHT = 0.7, 3.0
 _FAR = 2.0  # standard deviations beyond which an own rhythm says nothing more
 _WEB, _MAIL, _TICKETS, _RETURNS = 7.0, 30.0, 14.0, 60.0  # half-lives in days, as in Activity
-_GAUSS = 1.0 / math.sqrt(3.0)
+_GAUSS = ((-math.sqrt(0.6), 5 / 18), (0.0, 8 / 18), (math.sqrt(0.6), 5 / 18))  # Legendre on [-1, 1], weights for 1
 _ROOT = math.sqrt(0.5)
 _LEAST, _MOST = 1e-6, 1.0 - 1e-6
-_PATH = (  # Gauss-Legendre on [0, 1]: where, and with which weight
-    (0.0694318442, 0.1739274226),
-    (0.3300094782, 0.3260725774),
-    (0.6699905218, 0.3260725774),
-    (0.9305681558, 0.1739274226),
-)
+_PARTS = 32  # of the way from the average customer to this one
 
 
 def phi(state: State, ahead: float = 0.0) -> Phi:
     """The values of FEATURES after `ahead` more days of silence. O(1)."""
     recency, tenure, days, r14, r28, r112, gap_mean, gap_var, spend, pieces, lines, web, mail, tickets, returns = state
     repeats = days - 1.0 if days > 1.0 else 0.0
-    since = tenure - recency  # days from the first order to the last
+    since = max(0.0, tenure - recency)  # days from the first order to the last
     if ahead:
         recency += ahead
         tenure += ahead
         slow, middle, fast = fading(ahead)
         r14, r28, r112 = r14 * fast, r28 * middle, r112 * slow
     silence, age, many = math.log1p(recency) - 3.0, math.log1p(tenure) - 4.5, math.log(max(1.0, days))
-    gap = (repeats * math.exp(gap_mean) + _USUAL_GAP) / (repeats + 1.0) if repeats else _USUAL_GAP
+    gap = (repeats * math.exp(min(_LONGEST_GAP, gap_mean)) + _USUAL_GAP) / (repeats + 1.0) if repeats else _USUAL_GAP
     return (
         silence,
         age,
@@ -105,7 +101,7 @@ def points(days: float, step: float) -> tuple[tuple[float, float], ...]:
     """Where on the path of `days` of silence to look, as (days ahead, for how many steps it stands)."""
     steps = days / step
     middle, half = (steps - 1.0) / 2.0, steps / 2.0
-    return tuple((max(0.0, (middle + side * half) * step), half) for side in (-_GAUSS, _GAUSS))
+    return tuple((max(0.0, (middle + side * half) * step), weight * steps) for side, weight in _GAUSS)
 
 
 @dataclass(frozen=True)
@@ -144,12 +140,12 @@ class Projected:
         start = bias + sum(map(mul, weights, centre))
         ends = [bias + sum(map(mul, weights, x)) for _, x in here]
         slopes = [0.0] * len(here)
-        for part, weight in _PATH:
-            etas = [start + part * (end - start) for end in ends]
+        for part in range(_PARTS):
+            etas = [start + (part + 0.5) / _PARTS * (end - start) for end in ends]
             survival = -sum(steps * _softplus(eta) for (steps, _), eta in zip(here, etas, strict=True))
             lost = -math.expm1(min(-1e-9, survival))
             for i, ((steps, _), eta) in enumerate(zip(here, etas, strict=True)):
-                slopes[i] -= weight * steps * _sigmoid(eta) / lost
+                slopes[i] -= steps * _sigmoid(eta) / lost / _PARTS
         return tuple(
             w * math.fsum(slope * (x[j] - centre[j]) for slope, (_, x) in zip(slopes, here, strict=True))
             for j, w in enumerate(weights)

@@ -1,60 +1,44 @@
-"""What the churn model believes before it has learned: weights in the order of `churn_model.FEATURES`.
+"""What the churn model believes before it has learned.
 
-The median of what was learned from simulated shops of many kinds (Poisson shoppers who stay or leave, regular
-subscribers, daily, rare and seasonal buyers; closed cohorts and open ones), so a small shop does not start from nothing.
+The median of what was learned from simulated shops of many kinds (Poisson shoppers who stay or leave, regular, daily,
+rare and seasonal buyers; closed cohorts and open ones), so that a small shop does not start from nothing.
 """
 
 from analytics.operators.churn_model import CONTENDERS, FEATURES, ChurnModel, Direct, Linear, Projected
 
-WEEKLY = Linear(
+
+def _linear(bias: float, **weights: float) -> Linear:
+    """Features that are not named weigh nothing."""
+    return Linear(bias, tuple(weights.get(name, 0.0) for name in FEATURES))
+
+
+WEEKLY = _linear(
     -2.64,
-    (
-        0.03,
-        -0.19,
-        0.26,
-        -0.09,
-        -0.41,
-        0.53,
-        -0.02,
-        0.18,
-        0.30,
-        0.00,
-        0.00,
-        0.00,
-        0.02,
-        -0.06,
-        0.06,
-        0.00,
-        0.00,
-        0.00,
-        0.00,
-    ),
+    silence=0.03,
+    tenure=-0.19,
+    order_days=0.26,
+    silence_by_gap=-0.09,
+    silence_by_rate=-0.41,
+    rate=0.53,
+    recent_14=-0.02,
+    recent_28=0.18,
+    recent_112=0.3,
+    order_days_by_silence=0.02,
+    order_days_by_tenure=-0.06,
+    own_rhythm=0.06,
 )
-DIRECT = Linear(
+DIRECT = _linear(
     0.18,
-    (
-        0.00,
-        0.04,
-        -0.20,
-        0.13,
-        0.46,
-        -0.32,
-        -0.13,
-        -0.24,
-        -0.26,
-        0.00,
-        0.00,
-        0.00,
-        0.00,
-        0.06,
-        -0.16,
-        0.00,
-        0.00,
-        0.00,
-        0.00,
-    ),
+    tenure=0.04,
+    order_days=-0.2,
+    silence_by_gap=0.13,
+    silence_by_rate=0.46,
+    rate=-0.32,
+    recent_14=-0.13,
+    recent_28=-0.24,
+    recent_112=-0.26,
+    order_days_by_tenure=0.06,
+    own_rhythm=-0.16,
 )
-NOTHING_KNOWN = Linear(0.0, (0.0,) * len(FEATURES))
-PRIOR = ChurnModel(
-    dict(zip(CONTENDERS, (Projected(WEEKLY), Direct(DIRECT), Direct(NOTHING_KNOWN)), strict=True)), CONTENDERS[0]
-)
+_MODELS = (Projected(WEEKLY), Direct(DIRECT), Direct(_linear(0.0)))
+PRIOR = ChurnModel(dict(zip(CONTENDERS, _MODELS, strict=True)), CONTENDERS[0])

@@ -14,7 +14,7 @@ ALARM_YEARS = 50.0  # measured, false alarms are rarer by far than the bound
 FALSE_ALARMS = 0.005  # a customer and year, where an alarm is one tail probability and nothing adds up
 CAP = 80 * ALARM_YEARS  # so that what was enough for long can still come down
 _MOST_DAYS = 60.0  # a pause adds no more: it is not known to have been as usual
-_DOUBT = 0.1
+_BELIEVED = 10.0  # years of evidence at which an observation teaches half
 _NORMAL = NormalDist()
 _ROOT_HALF = math.sqrt(0.5)
 
@@ -25,11 +25,11 @@ def grown(evidence: float, days: float, fade: float, log_ratio: float) -> float:
     return min((evidence * fade + years) * math.exp(min(log_ratio, 60.0)), CAP)
 
 
-def teaching(evidence: float, days: float) -> float:
-    """The weight with which an observation, `days` after the last, teaches the usual: the probability that it is usual
-    still, where the likelihood ratios of the run that the evidence stands for meet prior odds of one in ten.
+def teaching(evidence: float) -> float:
+    """The weight with which an observation teaches the usual: less, the more speaks against it being usual. Gently, for
+    what is left out whenever it points one way leaves a mean that points the other.
     """
-    return 1.0 / (1.0 + _DOUBT * evidence * YEAR_DAYS / min(max(days, 1.0), _MOST_DAYS))
+    return _BELIEVED / (_BELIEVED + evidence)
 
 
 def certainty(evidence: float) -> float:

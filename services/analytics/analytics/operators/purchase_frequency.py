@@ -80,7 +80,7 @@ class PurchaseFrequency(Operator):
         pace, days = profile.of(Tempo), max(gap - 0.5, 0.5)
         if pace.gaps >= MIN_GAPS:
             _weigh(pace, days, gap)
-        _teach(pace, profile.of(Rhythm).shape, days, gap)
+        _teach(pace, profile.of(Rhythm).shape, days)
         if self.kind in profile.episodes:
             return self._follow(pace, gap)
         if max(pace.faster, pace.slower) < _ALARM:
@@ -126,9 +126,9 @@ def _weigh(pace: Tempo, days: float, gap: float) -> None:
     pace.slower = grown(pace.slower, gap, _FADE, min(slower, _MOST))
 
 
-def _teach(pace: Tempo, shape: float, days: float, gap: float) -> None:
+def _teach(pace: Tempo, shape: float, days: float) -> None:
     pace.gaps += 1
-    rate = max(1.0 / _MEMORY, 1.0 / pace.gaps) * teaching(max(pace.faster, pace.slower), gap)
+    rate = max(1.0 / _MEMORY, 1.0 / pace.gaps) * teaching(max(pace.faster, pace.slower))
     pace.mean += rate * (days - pace.mean)
     pace.shape += rate * (shape - pace.shape)
 

@@ -38,7 +38,6 @@ CHANGE_ORDERS = 12  # orders after an alarm until what is then seen is the new u
 _PRIOR_ORDERS = 10.0
 _KEPT = 0.99  # of a faded count, an order
 _FADE = math.exp(-1.0 / 12.0)  # an order
-_PARCEL_DAYS = 14.0  # between an order and its return, about
 _FACTOR, _MORE_AT_LEAST = 3.0, 0.4
 
 
@@ -101,7 +100,7 @@ class ReturnRate(Operator):
         own.more = grown(own.more, days, _FADE, rate - _more(rate))
         own.fewer = grown(own.fewer, days, _FADE, (1.0 - 1.0 / _FACTOR) * rate)
         everybody.orders += 1.0
-        teaches = teaching(max(own.more, own.fewer), days)
+        teaches = teaching(max(own.more, own.fewer))
         own.orders = own.orders * _KEPT + teaches
         own.returns *= _KEPT
         own.orders_since = min(own.orders_since + 1, 65_535)
@@ -117,7 +116,7 @@ class ReturnRate(Operator):
             own.fewer = grown(own.fewer, 0.0, 1.0, -math.log(_FACTOR))
         world.of(ReturnPopulation).returns += 1.0
         said = self._say(profile, own, world)
-        own.returns += teaching(max(own.more, own.fewer), _PARCEL_DAYS)
+        own.returns += teaching(max(own.more, own.fewer))
         own.returns_since = min(own.returns_since + 1, 65_535)
         return said
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-from analytics.events import Event, What
+from analytics.events import Event, What, moment
 from analytics.operators.base import (
     NOTHING,
     Example,
@@ -29,6 +29,7 @@ from analytics.operators.base import (
 from analytics.orders import DAY, SCALE, Account, Orders
 from analytics.profile import Profile
 from analytics.sections import Section
+from common.clock import rfc3339
 
 MODEL = "segments"
 ENTERED, LEFT = "heed.segment.entered.v1", "heed.segment.left.v1"
@@ -193,9 +194,10 @@ class Segment(Operator):
                 money = sign * membership.counted
                 world.of(SegmentPopulation).count(membership.segment, membership.currency.decode(), sign, money)
         adopted = world.models.get(MODEL)
-        if adopted is None or now_is is None or not now_is.segment or (was and was.segment == now_is.segment):
+        before_in, in_now = (was.segment if was else 0), (now_is.segment if now_is else 0)
+        if adopted is None or before_in == in_now:
             return NOTHING
-        return _told(adopted.model, was.segment if was else 0, was.since if was else 0.0, now_is.segment, now)
+        return _told(adopted.model, before_in, was.since if was else 0.0, in_now, now)
 
     def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
         adopted, number = world.models.get(MODEL), profile.segment
@@ -235,13 +237,15 @@ def _move(profile: Profile, membership: Membership, to: int, now: float, world: 
 
 
 def _told(model: Any, before: int, since: float, to: int, now: float) -> Sequence[Outcome]:
-    """That somebody left a segment, where they were in one, and entered another."""
+    """That somebody left a segment, where they were in one, and entered another; 0 is none."""
     said: list[Outcome] = []
     if before:
-        left = {**_named(model, before), "since": since, "to": _named(model, to)}
+        left = {**_named(model, before), "since": rfc3339(moment(since)), "to": _named(model, to) if to else None}
         said.append(Said(LEFT, left, (before, now)))
-    entered = {**_named(model, to), "from": _named(model, before) if before else None}
-    return (*said, Said(ENTERED, entered, (to, now)))
+    if to:
+        entered = {**_named(model, to), "from": _named(model, before) if before else None}
+        said.append(Said(ENTERED, entered, (to, now)))
+    return said
 
 
 def _named(model: Any, number: int) -> dict[str, Any]:

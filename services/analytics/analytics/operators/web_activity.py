@@ -112,7 +112,7 @@ class WebActivity(Operator):
         if own.weeks > MIN_WEEKS:
             _weigh(own, visits, usual, known, everybody.excess, days)
             everybody.note(visits, usual, known + _PRIOR_WEEKS)
-        rate = max(1.0 / _MEMORY, 1.0 / (known + 1.0)) * teaching(max(own.more, own.fewer), days)
+        rate = max(1.0 / _MEMORY, 1.0 / (known + 1.0)) * teaching(max(own.more, own.fewer))
         own.usual += rate * (visits - own.usual)
         return self._say(profile, own, visits, usual)
 

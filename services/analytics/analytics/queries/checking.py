@@ -105,7 +105,7 @@ class _Checker:
         left, right = _alike(left, right, node)
         if left.type is Type.TEXT and node.op not in ("=", "!="):
             raise RuleError(f"texts are equal or not: {node.op} does not order them", node.at)
-        return Comparison(node.op, left, right)
+        return Comparison(node.op, left, right, _may_differ(left, right, currency), currency)
 
     def _elapsed_time(self, node: syntax.Compare, currency: str) -> Condition:
         flipped = _is_time(node.right)
@@ -232,6 +232,23 @@ def _amounts(node: syntax.Condition) -> list[syntax.Money]:
             return [*_amounts(left), *_amounts(right)]
         case _:
             return []
+
+
+def _may_differ(left: Operand, right: Operand, currency: str) -> bool:
+    """Whether amounts of different currencies may meet: not where all come of one aggregate, whose currency is settled
+    by the amount it meets.
+    """
+    money = [
+        leaf for leaf in (*left.leaves(), *right.leaves()) if isinstance(leaf, Aggregate | UsualLevel | StateValue)
+    ]
+    sources = {_source(leaf) for leaf in money if leaf.type is Type.MONEY}
+    return len(sources) > 1 or (bool(currency) and any(isinstance(source, str) for source in sources))
+
+
+def _source(leaf: Aggregate | UsualLevel | StateValue) -> Track | str:
+    if isinstance(leaf, StateValue):
+        return leaf.name
+    return leaf.of.track if isinstance(leaf, UsualLevel) else leaf.track
 
 
 def _constant(node: syntax.Literal) -> Constant:

@@ -54,12 +54,14 @@ class Comparison:
     op: str
     left: Operand
     right: Operand
+    currencies: bool = False  # whether amounts of different currencies may meet here
+    currency: str = ""  # of the amounts in the rule's text
 
     def value(self, view: View) -> bool | None:
         left, right = self.left.value(view), self.right.value(view)
         if left is None or right is None:
             return None
-        if self.left.type is Type.MONEY and not view.agree(self.leaves()):
+        if self.currencies and not view.agree(self.leaves(), self.currency):
             return None
         return COMPARES[self.op](left, right)
 

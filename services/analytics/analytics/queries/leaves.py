@@ -102,7 +102,7 @@ class UsualLevel:
         cells = view.cells(self.of.track)
         if cells is None:
             return None if self.of.function == "mean" else 0.0
-        count, total = (a - b for a, b in zip(cells.read(view.now, reach), cells.read(view.now, window), strict=True))
+        count, total = cells.read(view.now, reach, window)
         level = of_sums(self.of.function, count, total)
         return level if level is None or self.of.function == "mean" else level * window / observed
 

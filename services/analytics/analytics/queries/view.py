@@ -22,7 +22,7 @@ class Leaf(Protocol):
 
 class View(Protocol):
     def read(self, leaf: Leaf) -> Value: ...
-    def agree(self, leaves: Iterable[Leaf]) -> bool: ...
+    def agree(self, leaves: Iterable[Leaf], currency: str) -> bool: ...
 
 
 class Now:
@@ -42,9 +42,9 @@ class Now:
     def read(self, leaf: Leaf) -> Value:
         return leaf.measure(self)
 
-    def agree(self, leaves: Iterable[Leaf]) -> bool:
-        """Whether all amounts are of one currency."""
-        return len({leaf.currency(self) for leaf in leaves} - {""}) <= 1
+    def agree(self, leaves: Iterable[Leaf], currency: str) -> bool:
+        """Whether all amounts are of one currency, and of the one named if any is."""
+        return len({currency, *(leaf.currency(self) for leaf in leaves)} - {""}) <= 1
 
     def state(self, name: str) -> tuple[float | str, str] | None:
         """A state value with its currency (empty for all but money); None while it is unknown."""
@@ -80,6 +80,6 @@ class Recorded:
     def read(self, leaf: Leaf) -> Value:
         return self._values.get(leaf.key)
 
-    def agree(self, leaves: Iterable[Leaf]) -> bool:
+    def agree(self, leaves: Iterable[Leaf], currency: str) -> bool:
         """Values that did not agree were never stored."""
         return True

@@ -7,7 +7,7 @@ and Motwani 2002) with cells bounded in time instead of in count, so that sums, 
 """
 
 import math
-from bisect import insort
+from bisect import bisect_right, insort
 from dataclasses import dataclass, field
 from struct import Struct
 
@@ -76,25 +76,28 @@ class Cells:
         if len(self.cells) > self.shape.most:
             self._join()
 
-    def read(self, now: float, window: int) -> tuple[int, int]:
-        """Count and total of the last `window` seconds before `now`, which is included."""
-        since, count, total = now - window, 0, 0
-        for cell in reversed(self.cells):
-            if cell[0] <= since:
-                break
-            count += cell[1]
-            total += cell[2]
+    def read(self, now: float, window: int, before: int | None = None) -> tuple[int, int]:
+        """Count and total of the last `window` seconds before `now`, which is included; `before`: without those of the
+        last so many seconds.
+        """
+        cells = self.cells
+        first = bisect_right(cells, (now - window, math.inf))
+        end = len(cells) if before is None else bisect_right(cells, (now - before, math.inf))
+        count = total = 0
+        for _, n, value, _, _ in cells[first:end]:
+            count += n
+            total += value
         return count, total
 
     def extremes(self, now: float, window: int) -> tuple[int, int] | None:
         """Least and most of the window; None when it is empty."""
-        inside = [cell for cell in self.cells if cell[0] > now - window]
+        inside = self.cells[bisect_right(self.cells, (now - window, math.inf)) :]
         return (min(c[3] for c in inside), max(c[4] for c in inside)) if inside else None
 
     def leaves(self, now: float, window: int) -> float:
         """When the next fact falls out of the window; infinity when it is empty."""
-        since = now - window
-        return next((float(cell[0] + window) for cell in self.cells if cell[0] > since), math.inf)
+        first = bisect_right(self.cells, (now - window, math.inf))
+        return float(self.cells[first][0] + window) if first < len(self.cells) else math.inf
 
     def merge(self, other: "Cells") -> None:
         """The same memory of another key of the same customer. Of two currencies the one with more facts stays."""

@@ -1,6 +1,6 @@
 """Contacts and the suppression list."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +55,22 @@ async def point_to(session: AsyncSession, losing: str, surviving: str) -> None:
     """The loser, and whoever was merged into it before, is the survivor from now on."""
     either = (ContactRow.customer == losing) | (ContactRow.merged_into == losing)
     await session.execute(update(ContactRow).where(either).values(merged_into=surviving))
+
+
+async def part(
+    session: AsyncSession, surviving: str, losing: str, keys: Collection[str]
+) -> tuple[ContactRow, ContactRow]:
+    """Both contacts, held, after all of these keys lead to the losing one again."""
+    await session.execute(select(func.pg_advisory_xact_lock(_MERGE_LOCK)))
+    for customer in (losing, surviving):
+        await session.execute(insert(ContactRow).values(customer=customer).on_conflict_do_nothing())
+    held = select(ContactRow.customer).where(ContactRow.customer.in_({*keys, losing, surviving}))
+    await session.execute(held.order_by(ContactRow.customer).with_for_update())  # one order of locks for everybody
+    survivor = await lock(session, surviving)
+    theirs = update(ContactRow).where(ContactRow.customer.in_(keys))
+    await session.execute(theirs.where(ContactRow.customer == losing).values(merged_into=None))
+    await session.execute(theirs.where(ContactRow.customer != losing).values(merged_into=losing))
+    return survivor, await lock(session, losing)
 
 
 async def store(session: AsyncSession, contacts: Iterable[Mapping[str, Any]]) -> None:

@@ -1,6 +1,6 @@
 """Enrolments. Whoever writes one holds its customer's contact."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -57,6 +57,13 @@ async def hold_due(session: AsyncSession, now: datetime, limit: int = 50) -> lis
 
 async def move_customer(session: AsyncSession, losing: str, surviving: str) -> None:
     await session.execute(update(EnrolmentRow).where(EnrolmentRow.customer == losing).values(customer=surviving))
+
+
+async def move_back(session: AsyncSession, held_by: str, said_of: Collection[str], to: str) -> Sequence[str]:
+    """Those of a customer whose trigger was about one of these keys. Returns their ids."""
+    theirs = (EnrolmentRow.customer == held_by, EnrolmentRow.said_of.in_(said_of))
+    moved = update(EnrolmentRow).where(*theirs).values(customer=to).returning(EnrolmentRow.id)
+    return (await session.execute(moved)).scalars().all()
 
 
 async def search(

@@ -102,6 +102,11 @@ async def move_customer(session: AsyncSession, losing: str, surviving: str) -> N
     await session.execute(update(MessageRow).where(MessageRow.customer == losing).values(customer=surviving))
 
 
+async def move_with(session: AsyncSession, enrolments: Collection[str], to: str) -> None:
+    """What was written in these enrolments."""
+    await session.execute(update(MessageRow).where(MessageRow.enrolment_id.in_(enrolments)).values(customer=to))
+
+
 async def search(
     session: AsyncSession, *, customer: str | None, status: Status | None, limit: int, cursor: str | None
 ) -> Page[MessageRow]:

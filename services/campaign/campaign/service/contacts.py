@@ -48,6 +48,17 @@ class Contacts:
         await session.flush()
         await contacts.point_to(session, loser.customer, survivor.customer)
 
+    async def separated(self, session: AsyncSession, parted: events.ContactSeparated) -> None:
+        """The loser has back the journeys they were in for what was noticed of them, and what was written in these.
+
+        What ended because the two were one stays ended. Names and consents follow as the contact service says them.
+        """
+        survivor, loser = await contacts.part(session, parted.surviving, parted.losing, parted.keys)
+        ids = await enrolments.move_back(session, survivor.customer, parted.keys, loser.customer)
+        await messages.move_with(session, ids, loser.customer)
+        survivor.last_order_at = parted.last_order_at.surviving
+        loser.last_order_at = parted.last_order_at.losing
+
     async def consent_changed(self, session: AsyncSession, changed: events.ConsentChanged, envelope: Envelope) -> None:
         """Said anywhere but by a link of ours; a later yes takes the address off the suppression list."""
         if changed.channel != "email" or envelope.source == events.SOURCE:

@@ -42,6 +42,7 @@ class Enrolments:
         row = EnrolmentRow(
             id=new_id(),
             customer=contact.customer,
+            said_of=trigger.customer,
             journey=journey.slug,
             trigger_id=trigger.trigger,
             cause_id=envelope.id,

@@ -11,6 +11,8 @@ from console.pages import (
     live,
     models,
     preferences,
+    products,
+    segments,
     sign_in,
     system,
     tickets,
@@ -22,8 +24,8 @@ from console.pages import (
 def router() -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     for screen in (
-        sign_in, live, alerts, why, customer, contacts, leads, tickets, journeys, watch, models, system,
-        preferences,
+        sign_in, live, alerts, why, customer, contacts, products, leads, tickets, journeys, segments, watch, models,
+        system, preferences,
     ):  # fmt: skip
         routes.include_router(screen.routes)
     return routes

@@ -7,10 +7,12 @@ from fastapi import APIRouter, Query, Response
 
 from console.clients import NotFound
 from console.clients.analytics.customers import Profile
-from console.clients.contact import Timeline
+from console.clients.analytics.offers import Offers
+from console.clients.contact import Contact, Timeline
 from console.pages.alerts import SAID
 from console.pages.visit import Id, Part, Visit, Visiting, part
 from console.views import rhythm, timeline
+from console.views.outlook import tiles
 
 routes = APIRouter(prefix="/customers")
 
@@ -28,11 +30,9 @@ async def show(
     alert: str | None = None,
 ) -> Response:
     clients = visit.clients
-    person, profile, story, orders, tickets, messages = await asyncio.gather(
-        part(clients.contact.contact(customer_id)),
-        part(clients.analytics.profile(customer_id)),
-        part(clients.contact.timeline(customer_id, kind or None, cursor)),
-        part(clients.contact.timeline(customer_id, "order", limit=_ORDERS)),
+    (person, story, orders), (profile, offers), tickets, messages = await asyncio.gather(
+        _of_contact(visit, customer_id, kind or None, cursor),
+        _of_analytics(visit, customer_id),
         part(clients.ticketing.tickets(customer=customer_id)),
         part(clients.campaign.messages(customer_id)),
     )
@@ -40,13 +40,13 @@ async def show(
         raise person.problem
     if person.value and person.value.id != customer_id:
         customer_id = person.value.id
-    if isinstance(profile.problem, NotFound):  # somebody of whom analytics has heard nothing yet
-        profile = Part(Profile(customer=customer_id))
     return visit.render(
         "customer/page.html",
         person=person,
         profile=profile,
         chart=_chart(visit, profile, orders),
+        tiles=tiles(profile.value, visit.now, visit.visitor.zone) if profile.value else [],
+        offers=offers,
         orders=orders,
         tickets=tickets,
         messages=messages,
@@ -62,6 +62,29 @@ async def more(visit: Visiting, customer_id: Id, kind: Kind = None, cursor: str 
     story = await part(visit.clients.contact.timeline(customer_id, kind or None, cursor))
     template = "customer/story.html" if cursor is None else "customer/days.html"
     return visit.render(template, **_story(visit, customer_id, story, kind))
+
+
+async def _of_contact(
+    visit: Visit, customer_id: str, kind: str | None, cursor: str | None
+) -> tuple[Part[Contact], Part[Timeline], Part[Timeline]]:
+    """Who it is, the story, and the orders for the chart."""
+    contact = visit.clients.contact
+    return await asyncio.gather(
+        part(contact.contact(customer_id)),
+        part(contact.timeline(customer_id, kind, cursor)),
+        part(contact.timeline(customer_id, "order", limit=_ORDERS)),
+    )
+
+
+async def _of_analytics(visit: Visit, customer_id: str) -> tuple[Part[Profile], Part[Offers]]:
+    """Of somebody of whom analytics has heard nothing yet: nothing, which is no failure."""
+    analytics = visit.clients.analytics
+    profile, offers = await asyncio.gather(part(analytics.profile(customer_id)), part(analytics.offers(customer_id)))
+    if isinstance(profile.problem, NotFound):
+        profile = Part(Profile(customer=customer_id))
+    if isinstance(offers.problem, NotFound):
+        offers = Part(Offers())
+    return profile, offers
 
 
 def _story(visit: Visit, customer_id: str, story: Part[Timeline], kind: str | None) -> dict[str, Any]:

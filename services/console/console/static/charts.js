@@ -82,7 +82,56 @@ function progress({ versions, lines }, c) {
   };
 }
 
-const KINDS = { calibration, progress };
+// How many order again after the n-th order, with the bounds of chance as a band.
+function loyalty({ points, hooked }, c) {
+  const column = (place) => points.map((point) => point[place]);
+  const band = { type: "line", stack: "bounds", symbol: "none", silent: true, lineStyle: { opacity: 0 } };
+  return {
+    grid: { left: 48, right: 16, top: 16, bottom: 40 },
+    tooltip: {
+      ...tooltip(c, ([{ dataIndex }]) => {
+        const [n, rate, low, high, reached] = points[dataIndex];
+        return `After order ${n}: ${rate}% order again\nbetween ${low}% and ${high}%, ${reached.toLocaleString("en-GB")} customers`;
+      }),
+      trigger: "axis",
+      axisPointer: { lineStyle: { color: c["line-strong"] } },
+    },
+    xAxis: axis(c, "after order", { type: "category", data: column(0), boundaryGap: false }),
+    yAxis: axis(c, "", { type: "value", min: 0, max: 100, axisLabel: { color: c.muted, fontSize: 11, formatter: label("%") } }),
+    series: [
+      { ...band, data: column(2) },
+      { ...band, data: points.map(([, , low, high]) => high - low), areaStyle: { color: c.accent, opacity: 0.16 } },
+      {
+        type: "line",
+        data: column(1),
+        symbolSize: 7,
+        lineStyle: { width: 2, color: c.accent },
+        itemStyle: { color: c.accent },
+        markLine: hooked && {
+          symbol: "none",
+          silent: true,
+          lineStyle: { color: c.medium, type: "dashed" },
+          label: { color: c.medium, formatter: "hooked", fontSize: 11 },
+          data: [{ xAxis: column(0).indexOf(hooked) }],
+        },
+      },
+    ],
+  };
+}
+
+function shares({ names, customers, money }, c, width) {
+  const bar = (name, data, color) => ({ type: "bar", name, data, barMaxWidth: 14, itemStyle: { color, borderRadius: [0, 2, 2, 0] } });
+  return {
+    grid: { left: width < 480 ? 112 : 190, right: 24, top: 26, bottom: 24 },
+    legend: { top: 0, left: 0, itemHeight: 8, textStyle: { color: c.text, fontSize: 12 }, icon: "roundRect" },
+    tooltip: { ...tooltip(c), trigger: "axis", axisPointer: { type: "shadow" }, valueFormatter: label("%") },
+    xAxis: axis(c, "", { type: "value", axisLabel: { color: c.muted, fontSize: 11, formatter: label("%") } }),
+    yAxis: axis(c, "", { type: "category", data: names, inverse: true, axisLabel: { color: c.text, fontSize: 12, width: width < 480 ? 104 : 180, overflow: "truncate" } }),
+    series: [bar("Customers", customers, c.low), bar("Money", money, c.accent)],
+  };
+}
+
+const KINDS = { calibration, progress, loyalty, shares };
 
 function draw(figure) {
   const { kind, ...numbers } = JSON.parse(figure.dataset.chart);
@@ -94,7 +143,7 @@ function draw(figure) {
   figure.replaceChildren(place, ...(caption ? [caption] : []));
   const chart = echarts.init(place, null, { renderer: "canvas" });
   const textStyle = { fontFamily: getComputedStyle(document.body).fontFamily };
-  const paint = () => chart.setOption({ animation: !still.matches, animationDuration: 300, textStyle, ...KINDS[kind](numbers, colours()) }, true);
+  const paint = () => chart.setOption({ animation: !still.matches, animationDuration: 300, textStyle, ...KINDS[kind](numbers, colours(), place.clientWidth) }, true);
   paint();
   dark.addEventListener("change", paint);
   new ResizeObserver(() => chart.resize()).observe(place);

@@ -124,6 +124,12 @@ def short_date(moment: datetime, zone: ZoneInfo) -> str:
     return format_date(moment.astimezone(zone), "d MMM y", locale=LOCALE)
 
 
+def day_of(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """`9 Nov`, with the year when it is another one."""
+    local = moment.astimezone(zone)
+    return format_date(local, "d MMM" if local.year == now.astimezone(zone).year else "d MMM y", locale=LOCALE)
+
+
 def day_heading(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
     """`Today`, `Yesterday`, `Friday 21 November`, with the year when it is another one."""
     day, today = moment.astimezone(zone).date(), now.astimezone(zone).date()

@@ -1,6 +1,8 @@
 """What is known of customers elsewhere."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import cast
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -38,6 +40,12 @@ async def known(session: AsyncSession, customer: str) -> Known:
     return Known(found[0] or customer, found[1]) if found else Known(customer, None)
 
 
+async def known_as(session: AsyncSession, own: str | None, told: str) -> Known:
+    """What is known of whoever is named, where that is anybody; else of the key that a fact was told under."""
+    found = (await session.execute(_KNOWN, {"key": own})).one_or_none() if own and own != told else None
+    return Known(found[0] or cast(str, own), found[1]) if found else await known(session, told)
+
+
 async def put_name(session: AsyncSession, customer: str, name: str | None) -> None:
     await session.execute(_PUT_NAME, {"customer": customer, "name": name})
 
@@ -50,3 +58,13 @@ async def put_merged(session: AsyncSession, losing: str, surviving: str) -> None
     )
     earlier = update(ContactRow).where(ContactRow.merged_into == losing)
     await session.execute(earlier.values(merged_into=surviving))
+
+
+async def put_separated(session: AsyncSession, losing: str, keys: Collection[str]) -> None:
+    """All of these keys stand for the losing customer, who is nobody else any more."""
+    statement = insert(ContactRow).values(customer=losing, merged_into=None)
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=[ContactRow.customer], set_={"merged_into": None})
+    )
+    theirs = update(ContactRow).where(ContactRow.customer.in_(keys), ContactRow.customer != losing)
+    await session.execute(theirs.values(merged_into=losing))

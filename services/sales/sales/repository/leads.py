@@ -1,6 +1,6 @@
 """Leads and their touches."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from sqlalchemy import Select, bindparam, or_, select, text, update
@@ -78,6 +78,12 @@ async def without_owner(session: AsyncSession, limit: int) -> Sequence[str]:
 
 async def move(session: AsyncSession, losing: str, surviving: str) -> None:
     await session.execute(update(LeadRow).where(LeadRow.customer == losing).values(customer=surviving))
+
+
+async def move_back(session: AsyncSession, held_by: str, said_of: Collection[str], to: str) -> None:
+    """Those of a customer that somebody with one of these keys began."""
+    theirs = (LeadRow.customer == held_by, LeadRow.said_of.in_(said_of))
+    await session.execute(update(LeadRow).where(*theirs).values(customer=to))
 
 
 def _query() -> Select[LeadRow]:

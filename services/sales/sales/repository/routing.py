@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, delete, select, text
+from sqlalchemy import and_, bindparam, delete, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -55,6 +55,13 @@ async def take(session: AsyncSession, customer: str, owner_id: str) -> str:
     """Gives the customer to this owner, unless an active one has been quicker. Returns whose it is."""
     given = {"customer": customer, "owner": owner_id}
     return (await session.execute(_TAKE, given)).scalar_one()  # type: ignore[no-any-return]
+
+
+async def share_ownership(session: AsyncSession, held_by: str, with_: str) -> None:
+    """Whose a customer is, another one is too, unless they have an owner."""
+    owner = select(literal(with_), OwnershipRow.owner_id).where(OwnershipRow.customer == held_by)
+    statement = insert(OwnershipRow).from_select(["customer", "owner_id"], owner)
+    await session.execute(statement.on_conflict_do_nothing())
 
 
 async def move_ownership(session: AsyncSession, losing: str, surviving: str) -> None:

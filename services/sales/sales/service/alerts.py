@@ -1,5 +1,6 @@
 """Everything that can happen to an alert."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +48,7 @@ class Alerts:
             id=new_id(),
             trigger_id=told.trigger,
             customer=customer.key,
+            said_of=cause.key,
             customer_name=customer.name,
             kind=told.kind,
             created_at=now,
@@ -162,6 +164,14 @@ class Alerts:
         for row in await alerts.hold_all_of(session, losing):
             _belongs(row, customer)
             await self._log(session, row)
+
+    async def separate(self, session: AsyncSession, held_by: str, said_of: Collection[str], to: str) -> None:
+        """A merge was undone: what was noticed of one alone is theirs again."""
+        customer = await customers.known(session, to)
+        for row in await alerts.hold_all_of(session, held_by):
+            if row.said_of in said_of:
+                _belongs(row, customer)
+                await self._log(session, row)
 
     def _seen(self, row: AlertRow) -> Alert:
         """Who does something about what waits has it before them already; that takes no place of the day."""

@@ -1,5 +1,7 @@
 """What others say about who a customer is."""
 
+from collections.abc import Collection
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sales.repository import customers, leads, routing
@@ -8,7 +10,7 @@ from sales.service.leads import Leads
 
 
 class Customers:
-    """Names, and merges, which move everything that was the losing key's."""
+    """Names, and merges, which move everything that was the losing key's, until they are undone."""
 
     def __init__(self, alerts: Alerts, leads: Leads) -> None:
         self._alerts = alerts
@@ -28,3 +30,12 @@ class Customers:
         await routing.move_ownership(session, losing, surviving)
         await self._leads.merge(session, losing, surviving)
         await self._alerts.merge(session, losing, surviving)
+
+    async def separated(self, session: AsyncSession, losing: str, from_: str, keys: Collection[str]) -> None:
+        """Gives the losing customer back what was said of them; what was said of both together stays."""
+        await leads.hold_intake(session)
+        surviving = (await customers.known(session, from_)).key
+        await customers.put_separated(session, losing, keys)
+        await routing.share_ownership(session, surviving, losing)
+        await leads.move_back(session, surviving, keys, losing)
+        await self._alerts.separate(session, surviving, keys, losing)

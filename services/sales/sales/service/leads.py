@@ -31,8 +31,8 @@ class Leads:
     async def capture(self, session: AsyncSession, captured: LeadCaptured, cause: Envelope) -> None:
         """A new lead with an owner and a deadline to respond, or a touch of the open one."""
         await leads.hold_intake(session)
-        customer = (await customers.known(session, cause.key)).key
-        known = captured.identifiers
+        known, own = captured.identifiers, captured.identifiers.strongest_key()
+        customer = (await customers.known_as(session, own, cause.key)).key
         row = await leads.hold_open(session, customer, known.email, known.phone)
         if row is None:
             await self._create(session, customer, captured, cause)
@@ -46,6 +46,7 @@ class Leads:
         row = LeadRow(
             id=new_id(),
             customer=customer,
+            said_of=captured.identifiers.strongest_key() or cause.key,
             source=captured.source,
             status=LeadStatus.NEW,
             owner=await owner_for(session, customer),

@@ -1,12 +1,15 @@
 """Calls to the analytics service."""
 
 from typing import Any
+from urllib.parse import quote
 
 from console.clients.analytics.customers import Profile, TriggerPage
 from console.clients.analytics.decisions import DecisionPage, ExplainedDecision
 from console.clients.analytics.models import Models
+from console.clients.analytics.offers import BoughtWith, Offers
 from console.clients.analytics.queries import DryRun, RuleCheck, StandingQueries, StandingQuery
 from console.clients.analytics.runtime import Runtime
+from console.clients.analytics.segments import Segments
 from console.clients.base import Answer, Upstream
 
 MOST_STEPS = 200
@@ -18,6 +21,15 @@ class AnalyticsClient(Upstream):
 
     async def profile(self, customer: str) -> Profile:
         return await self._get(f"/v1/customers/{customer}", Profile)
+
+    async def offers(self, customer: str, limit: int = 5) -> Offers:
+        return await self._get(f"/v1/customers/{customer}/offers", Offers, limit=limit)
+
+    async def bought_with(self, sku: str) -> BoughtWith:
+        return await self._get(f"/v1/products/{quote(sku)}/bought-with", BoughtWith)
+
+    async def segments(self) -> Segments:
+        return await self._get("/v1/segments", Segments)
 
     async def runtime(self) -> Runtime:
         return await self._get("/v1/runtime", Runtime)

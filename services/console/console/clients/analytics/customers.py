@@ -79,9 +79,37 @@ class Band(Answer):
 
 
 class Window(Answer):
+    """A moment, and the range that holds eight in ten."""
+
     at: datetime
     low: datetime | None = None
     high: datetime | None = None
+    evidence: Evidence = Field(default_factory=Evidence)
+
+
+class Estimate(Answer):
+    """An amount, and the range that holds eight in ten. Amounts are decimal strings."""
+
+    amount: str
+    low: str | None = None
+    high: str | None = None
+    currency: str = ""
+    evidence: Evidence = Field(default_factory=Evidence)
+
+
+class Bands(Answer):
+    """Fifths of all customers, 5 the best: bought most lately, most often, most."""
+
+    recency: int
+    frequency: int
+    money: int
+
+
+class Membership(Answer):
+    """The segment somebody is in."""
+
+    segment: int = 0
+    name: str
 
 
 class Profile(Answer):
@@ -94,5 +122,9 @@ class Profile(Answer):
     mean_gap_days: float | None = None
     usual_spend: Band | None = None
     expected_next: Window | None = None
+    expected_value: Estimate | None = None
+    year_value: Estimate | None = None
+    segment: Membership | None = None
+    rfm: Bands | None = None
     scores: list[Score] = Field(default_factory=list)
     open_triggers: list[Trigger] = Field(default_factory=list)

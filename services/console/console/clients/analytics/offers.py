@@ -1,5 +1,7 @@
 """Products: what to offer next, and what is bought with what."""
 
+from datetime import datetime
+
 from pydantic import Field
 
 from console.clients.analytics.customers import Evidence
@@ -7,8 +9,11 @@ from console.clients.base import Answer
 
 
 class Product(Answer):
+    """`orders` fade with time."""
+
     sku: str
     name: str = ""
+    orders: float | None = None
 
     @property
     def title(self) -> str:
@@ -16,21 +21,20 @@ class Product(Answer):
 
 
 class Offer(Product):
-    """`score` is 1 for the best. `because` is the product bought before that speaks most for it."""
+    """`score` compares the offers to one customer: 1 is the best."""
 
     score: float = 0.0
     reason: str = ""
-    because: Product | None = None
 
 
 class Offers(Answer):
-    items: list[Offer] = Field(default_factory=list)
     evidence: Evidence = Field(default_factory=Evidence)
+    items: list[Offer] = Field(default_factory=list)
 
 
 class Neighbour(Product):
-    """`count` orders with both; `confidence` is their share of those with the product, `lift` how many times likelier
-    than by chance.
+    """`count` orders with both (they fade); `confidence` is their share of those with the product, `support` of all,
+    `lift` how many times likelier than by chance.
     """
 
     count: float = 0.0
@@ -39,6 +43,8 @@ class Neighbour(Product):
     lift: float = 0.0
 
 
-class BoughtWith(Product):
-    orders: float | None = None
+class BoughtWith(Answer):
+    product: Product | None = None
+    evidence: Evidence = Field(default_factory=Evidence)
     items: list[Neighbour] = Field(default_factory=list)
+    learned_until: datetime | None = None

@@ -1,41 +1,61 @@
 """Segments of all customers, and after how many purchases customers stay."""
 
-from collections.abc import Mapping
-
 from pydantic import Field
 
+from console.clients.analytics.customers import Evidence
 from console.clients.base import Answer, Money
 
 
-class Segment(Answer):
-    """`centre` is its middle in plain numbers, by name. Shares are of all customers."""
+class Spent(Money):
+    """`share` of all money in this currency."""
 
+    share: float = 0.0
+
+
+class Centre(Answer):
+    """The middle of a segment. `silent_gaps`: how many of their own gaps the customers are silent for, 1 for within."""
+
+    orders: float | None = None
+    spent: Money | None = None
+    gap_days: float | None = None
+    silent_gaps: float | None = None
+    tenure_days: float | None = None
+
+
+class Segment(Answer):
     segment: int
     name: str
     description: str = ""
     customers: int = 0
     share: float = 0.0
-    value: list[Money] = Field(default_factory=list)
-    centre: Mapping[str, float | None] = Field(default_factory=dict)
+    spent: list[Spent] = Field(default_factory=list)
+    centre: Centre = Field(default_factory=Centre)
 
 
-class Purchase(Answer):
-    """Of `reached` customers who bought an n-th time, `repeated` bought again within the horizon."""
+class TopShare(Answer):
+    """Those who spent most, this share of the customers, hold this share of the money."""
+
+    currency: str
+    customers: float
+    money: float
+
+
+class Repeat(Answer):
+    """Of `customers` who bought an n-th time, `again` bought once more within the horizon."""
 
     purchase: int
-    reached: int = 0
-    repeated: int = 0
+    customers: int = 0
+    again: int = 0
 
 
 class Loyalty(Answer):
-    """`hooked_after`: the purchase after which more make little difference; None where none stands out."""
-
-    horizon_days: float | None = None
     hooked_after: int | None = None
-    purchases: list[Purchase] = Field(default_factory=list)
+    text: str = ""
+    purchases: list[Repeat] = Field(default_factory=list)
 
 
 class Segments(Answer):
+    evidence: Evidence = Field(default_factory=Evidence)
     items: list[Segment] = Field(default_factory=list)
+    top: list[TopShare] = Field(default_factory=list)
     loyalty: Loyalty = Field(default_factory=Loyalty)
-    version: int | None = None

@@ -1,0 +1,65 @@
+"""What comes next for a customer: estimates with the range that holds eight in ten."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from console.clients.analytics.customers import Estimate, Profile, Window
+from console.views.sparkline import amount
+from console.views.wording import ago, day_of, money, short_date
+
+
+@dataclass(frozen=True)
+class Tile:
+    """`at` is where the estimate lies between `low` and `high`, per cent; None where there is no range.
+
+    `missing` says what evidence is wanting; then nothing else is shown.
+    """
+
+    title: str
+    value: str = ""
+    note: str = ""
+    low: str = ""
+    high: str = ""
+    at: float | None = None
+    missing: str = ""
+
+
+_UNKNOWN = "Not known yet"
+
+
+def tiles(profile: Profile, now: datetime, zone: ZoneInfo) -> list[Tile]:
+    """Next order, its value, the next twelve months: always all three, known or not."""
+    return [
+        _moment("Next order", profile.expected_next, now, zone),
+        _sum("Next order’s value", profile.expected_value),
+        _sum("Next 12 months", profile.year_value),
+    ]
+
+
+def _moment(title: str, window: Window | None, now: datetime, zone: ZoneInfo) -> Tile:
+    if window is None or not window.evidence.enough:
+        return Tile(title, missing=_wanting(window))
+    low, high = window.low or window.at, window.high or window.at
+    note = f"was expected {ago(window.at, now)}" if window.at < now else ago(window.at, now)
+    at = _between((window.at - low).total_seconds(), (high - low).total_seconds())
+    return Tile(title, short_date(window.at, zone), note, day_of(low, now, zone), day_of(high, now, zone), at)
+
+
+def _sum(title: str, estimate: Estimate | None) -> Tile:
+    if estimate is None or not estimate.evidence.enough:
+        return Tile(title, missing=_wanting(estimate))
+    value, currency = money(estimate.amount, estimate.currency), estimate.currency
+    if estimate.low is None or estimate.high is None:
+        return Tile(title, value)
+    low, high = amount(estimate.low), amount(estimate.high)
+    at = _between(float(amount(estimate.amount) - low), float(high - low))
+    return Tile(title, value, "", money(low, currency, whole=True), money(high, currency, whole=True), at)
+
+
+def _between(part: float, whole: float) -> float | None:
+    return round(100 * min(max(part / whole, 0.0), 1.0), 1) if whole > 0 else None
+
+
+def _wanting(estimate: Window | Estimate | None) -> str:
+    return (estimate.evidence.text if estimate else "") or _UNKNOWN
