@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from benchmarks import capture, contacts, engines, growth, latency, report, startup
+from benchmarks import capture, contacts, engines, growth, latency, replay, report, startup
 from benchmarks.rows import Row
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "engines": engines.run,
     "growth": growth.run,
     "latency": latency.run,
+    "replay": replay.run,
     "startup": startup.run,
 }
 

@@ -189,7 +189,7 @@ def separated(
 ) -> list[Event]:
     """The records of one decision: under the losing key, those between, and the surviving one."""
     data = {
-        "separation": f"decision-{losing}-{at}",
+        "separation": int(at),
         "surviving": key(surviving),
         "losing": key(losing),
         "identifiers": {"user_id": [losing, *keys]},

@@ -86,3 +86,17 @@ def test_two_keys_of_one_customer_add_up() -> None:
     ours.merge(theirs)
     assert (ours.orders, ours.returns, ours.more, ours.fewer) == (30.0, 3.0, 0.0, 0.0)
     assert (ours.returned_at, ours.at) == (9.0, 4.0)
+
+
+def test_what_was_learned_survives_packing() -> None:
+    alone, again, r = Alone(ReturnRate()), Alone(ReturnRate()), random.Random(6)
+    for week in range(60):
+        returned = r.random() < 0.4
+        for one in (alone, again):
+            buy(one, 7 * week)
+            if returned:
+                back(one, 7 * week + 2)
+        again.reload()
+
+    assert again.profiles["c_a"].sections.pack() == alone.profiles["c_a"].sections.pack()
+    assert again.world.sections.pack() == alone.world.sections.pack()

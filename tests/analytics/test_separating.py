@@ -443,7 +443,7 @@ def test_partings_survive_a_new_owner() -> None:
     assert again.passes_on(late)
     assert not again.passes_on(by("ada", order("", PARTED_AT + 60)))
     assert again.state() == fold.state()
-    assert Partings().packed() == {"of": {}, "alone": {}}
+    assert Partings().packed() == {"of": {}, "alone": {}, "joined": {}}
 
 
 @pytest.mark.parametrize("missing", ["separation", "surviving", "losing", "keys"])

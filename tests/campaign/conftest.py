@@ -215,6 +215,17 @@ class Cases:
         data = {"losing": losing, "surviving": surviving, "reason": "same e-mail"}
         return self.fact(events.CONTACT_MERGED, losing, data)
 
+    def separated(
+        self, losing: str, surviving: str, *keys: str, ordered: datetime | None = None
+    ) -> envelopes.Envelope:
+        moments = {"surviving": None, "losing": rfc3339(ordered) if ordered else None}
+        data = {"losing": losing, "surviving": surviving, "keys": [losing, *keys], "last_order_at": moments}
+        return self.fact(events.CONTACT_SEPARATED, losing, data)
+
+    async def contact_row(self, customer: str) -> ContactRow:
+        async with self.database.transaction() as session:
+            return await session.get_one(ContactRow, customer)
+
     async def handle(self, *facts: envelopes.Envelope) -> None:
         async with self.database.transaction() as session:
             await self.handle_batch(session, facts)

@@ -226,6 +226,36 @@ async def test_merges_in_a_chain_lead_to_the_last_survivor(cases: Any) -> None:
     assert (await cases.enrolment(c)).outcome == "won_back"
 
 
+async def test_a_merge_that_is_undone_gives_journeys_and_messages_back(cases: Any) -> None:
+    earlier, losing, surviving = (cases.new_customer() for _ in range(3))
+    message = await cases.mailed(losing)
+    await cases.handle(cases.merged(earlier, losing), cases.merged(losing, surviving))
+    assert [row.customer for row in await cases.enrolled(surviving)] == [surviving]
+    parted = cases.separated(losing, surviving, earlier)
+    await cases.handle(replace(parted, id=new_id(), key=surviving), parted, cases.contact(losing), cases.contact(surviving))
+
+    assert (await cases.enrolment(losing)).outcome is None
+    assert await cases.enrolled(surviving) == []
+    assert (await cases.message(message.id)).customer == losing
+    assert (await cases.contact_row(losing)).email == f"{losing}@example.com"
+    await cases.handle(cases.trigger(surviving))
+    assert (await cases.enrolment(surviving)).outcome is None
+    await cases.handle(cases.order(earlier))
+    assert (await cases.enrolment(losing)).outcome == "won_back"
+    assert (await cases.enrolment(surviving)).outcome is None
+
+
+async def test_after_a_separation_each_may_be_written_to_by_their_own_orders(cases: Any) -> None:
+    """Nothing was said about mail: an order is what counts, and only of whoever made it."""
+    losing, surviving = cases.new_customer(), cases.new_customer()
+    await cases.handle(cases.contact(losing), cases.order(losing), cases.merged(losing, surviving))
+    assert (await cases.contact_row(surviving)).last_order_at is not None
+    ordered = (await cases.contact_row(surviving)).last_order_at
+    await cases.handle(cases.separated(losing, surviving, ordered=ordered))
+    assert (await cases.contact_row(surviving)).last_order_at is None
+    assert (await cases.contact_row(losing)).last_order_at == ordered
+
+
 async def test_a_merge_seen_from_both_ends_settles(cases: Any) -> None:
     a, b = cases.new_customer(), cases.new_customer()
     await cases.handle(cases.merged(a, b), cases.merged(b, a), cases.trigger(a))

@@ -214,6 +214,32 @@ async def test_merges_of_merges_arrive_in_any_order(cases: Any, turned: bool) ->
     assert (await cases.raise_alert(a)).customer == c
 
 
+def separated(cases: Any, losing: str, surviving: str, *keys: str) -> Envelope:
+    data = {"losing": losing, "surviving": surviving, "keys": [losing, *keys]}
+    return cases.fact("heed.contact.separated.v1", losing, data)
+
+
+async def test_a_merge_that_is_undone_gives_alerts_back_to_whom_they_were_about(cases: Any) -> None:
+    await cases.put_owner("anna")
+    earlier, losing, surviving = (cases.new_customer() for _ in range(3))
+    theirs, older, mine = [await cases.raise_alert(customer) for customer in (losing, earlier, surviving)]
+    for lost, into in ((earlier, losing), (losing, surviving)):
+        await cases.handle(cases.fact("heed.contact.merged.v1", lost, {"losing": lost, "surviving": into}))
+    of_both = await cases.raise_alert(surviving)
+    late = await cases.raise_alert(losing)
+    parted = separated(cases, losing, surviving, earlier)
+    named = cases.fact("heed.contact.updated.v1", losing, {"contact": losing, "name": "Bob"})
+    await cases.handle(replace(parted, id=new_id(), key=surviving), parted, named, replace(parted, id=new_id()))
+    await cases.jobs.settle()
+
+    whose = {row.id: (await cases.alert(row.id)).customer for row in (theirs, older, mine, of_both, late)}
+    assert [whose[row.id] for row in (theirs, older, late)] == [losing] * 3
+    assert [whose[row.id] for row in (mine, of_both)] == [surviving] * 2
+    assert (await cases.changes_of(theirs.id))[-1]["customer"] == {"id": losing, "name": "Bob"}
+    assert [(await cases.raise_alert(key)).customer for key in (losing, earlier, surviving)] == [losing, losing, surviving]
+    assert (await cases.raise_alert(losing)).owner_id == "anna", "whoever knows both keeps both"
+
+
 async def test_an_alert_raised_while_its_customer_was_merged_follows(cases: Any) -> None:
     losing, surviving = cases.new_customer(), cases.new_customer()
     await cases.put_owner("anna")

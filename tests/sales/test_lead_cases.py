@@ -116,3 +116,20 @@ async def test_a_merge_moves_leads(cases: Any) -> None:
     await cases.handle(captured(cases, losing, identifiers={"email": "new@example.com"}))
     (lead,) = await cases.leads_of(surviving)
     assert len(lead.touches) == 2
+
+
+async def test_a_merge_that_is_undone_gives_leads_back_to_whoever_began_them(cases: Any) -> None:
+    bob = {"email": f"{secrets.token_hex(8)}@example.com", "phone": None}
+    losing, surviving = entity_key("c", "email", bob["email"]), cases.new_customer()
+    await cases.handle(captured(cases, losing, identifiers=bob))
+    (lead,) = await cases.leads_of(losing)
+    await cases.handle(cases.fact("heed.contact.merged.v1", losing, {"losing": losing, "surviving": surviving}))
+    assert len(await cases.leads_of(surviving)) == 1
+    data = {"losing": losing, "surviving": surviving, "keys": [losing]}
+    await cases.handle(cases.fact("heed.contact.separated.v1", losing, data))
+    assert [row.id for row in await cases.leads_of(losing)] == [lead.id]
+    assert await cases.leads_of(surviving) == []
+
+    await cases.handle(captured(cases, surviving, identifiers=bob))  # capture has not heard of it yet
+    (same,) = await cases.leads_of(losing)
+    assert len(same.touches) == 2

@@ -86,6 +86,35 @@ async def test_tickets_follow_their_customer(
     assert {ticket["id"] for ticket in listed} == {old["id"], late["id"]}
 
 
+async def test_a_merge_that_is_undone_gives_tickets_back_to_who_wrote_them(
+    agent: httpx.AsyncClient, settings: Settings, publisher: KafkaPublisher, eventually: Any
+) -> None:
+    bob, cleo = entity_key("c", "email", "bob@example.com"), entity_key("c", "user_id", "cleo")
+
+    async def say(type_: str, key: str, **data: Any) -> None:
+        fact = new_fact(type_, "/heed/contact", key, data, time=datetime.now(UTC))
+        await publisher.publish([message(settings.topic("customer-facts"), fact)] * 2)
+
+    async def whose() -> list[str]:
+        shown = [(await agent.get(f"/v1/tickets/{ticket['id']}")).json() for ticket in (before, during, hers)]
+        return [ticket["customer"] for ticket in shown]
+
+    async def are(*expected: str) -> bool:
+        return await whose() == list(expected)
+
+    before, during, hers = await _open(agent, email="bob@example.com"), {"id": ""}, await _open(agent, customer=cleo)
+    during = await _open(agent, customer=cleo)
+    await say("heed.contact.merged.v1", bob, losing=bob, surviving=cleo, reason="same phone")
+    await eventually(lambda: are(cleo, cleo, cleo))
+    during = await _open(agent, email="bob@example.com")
+    assert during["customer"] == cleo
+
+    await say("heed.contact.separated.v1", cleo, losing=bob, surviving=cleo, keys=[bob])
+    await say("heed.contact.separated.v1", bob, losing=bob, surviving=cleo, keys=[bob])
+    await eventually(lambda: are(bob, bob, cleo))
+    assert (await _open(agent, email="bob@example.com"))["customer"] == bob
+
+
 @pytest.fixture
 async def publisher(kafka: str) -> AsyncIterator[KafkaPublisher]:
     publisher = KafkaPublisher(kafka)

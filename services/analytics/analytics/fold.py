@@ -179,7 +179,7 @@ class Fold:
 
     def _take_in(self, event: Event) -> None:
         data = event.data
-        if not self._partings.rejoins(event.customer, str(data["losing"]), data.get("after", ())):
+        if not self._partings.join(event.customer, str(data["losing"]), data.get("members", {})):
             merging.turn_away(self._noticing.changes, event)
         elif not data.get("again"):
             self.take_in(event)
@@ -211,8 +211,8 @@ class Fold:
     def rebuilt(self, event: Event, found: Rebuilt) -> None:
         """Puts a customer in place who was folded again because of this record."""
         before = self._customers.look(event.customer)
-        after = self._partings.alone.get(event.customer, ())
-        if separating.put(self._customers, self._noticing.changes, event, found, after):
+        members = self._partings.members(event.customer)
+        if separating.put(self._customers, self._noticing.changes, event, found, members):
             self._noticing.replaced(before, found.profile, event)
 
     # -- time and imports -------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from analytics.events import Event, What
-from analytics.separating import facts_of, unpacked_episodes
+from analytics.separating import Parting, facts_of, knows, members_of, unpacked_episodes
 
 RECORDS = frozenset({What.CONTACT_MERGED, What.CONTACT_SEPARATED, What.PROFILE_MERGED, What.PROFILE_RETURNED})
 
@@ -19,10 +19,12 @@ class Whose(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Parting:
+class _At:
+    """Where in the log somebody was taken apart, or joined again."""
+
     offset: int
-    losing: str
-    keys: frozenset[str]
+    who: str
+    parting: Parting
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,8 @@ class Ledger:
         self.returned: list[Event] = []
         self._moved_at: int | None = None
         self._away: list[tuple[int, int]] = []
-        self._partings: list[_Parting] = []
-        self._decisions: dict[str, str] = {}
-        self._rejoined: dict[str, list[int]] = {}
+        self._partings: list[_At] = []
+        self._joined: list[_At] = []
         self._learned: dict[tuple[str, int], Learned] = {}
 
     def note(self, event: Event) -> None:
@@ -78,27 +79,28 @@ class Ledger:
                 self._away.append((self._moved_at, event.offset))
             self._moved_at = None
         else:
-            losing = str(event.data["losing"])
-            self._decisions[losing] = str(event.data["separation"])
-            self._partings.append(_Parting(event.offset, losing, frozenset(event.data["keys"])))
+            parting = Parting(int(event.data["separation"]), frozenset(event.data["keys"]))
+            self._partings.append(_At(event.offset, str(event.data["losing"]), parting))
 
     def _learn(self, event: Event, *, given_back: bool = False) -> None:
         """A later profile of somebody holds all that an earlier one did, but for the past of standing queries."""
         data, losing = event.data, str(event.data["losing"])
-        decision = self._decisions.get(losing)
-        if decision is not None and decision not in data.get("after", ()):
+        members, part = members_of(event), bool(data.get("part"))
+        # What was before a query is told of whoever has joined by then.
+        known = (
+            next((a.parting for a in reversed(self._joined) if a.who == losing), None) if part else members.get(losing)
+        )
+        if any(at.who == losing and not knows(known, at.parting) for at in self._partings):
             return
-        if decision is not None:
-            del self._decisions[losing]
-            self._rejoined.setdefault(losing, []).append(event.offset)
-        self._learned[(losing, event.offset if data.get("part") else -1)] = Learned(event, given_back)
+        self._joined += (_At(event.offset, who, member) for who, member in members.items())
+        self._learned[(losing, event.offset if part else -1)] = Learned(event, given_back)
 
     def profiles(self) -> Profiles:
         """After the last record."""
         found = Profiles()
         for learned in self._learned.values():
             event, losing = learned.event, str(learned.event.data["losing"])
-            whose = self._by(self._leaving(event.offset, losing, learned_of=losing))
+            whose = self._by(self._leaving(event.offset, losing, members_of(event).get(losing)))
             if whose is Whose.THEIRS:
                 found.kept.append(learned)
             elif whose is Whose.GIVEN_BACK:
@@ -123,13 +125,13 @@ class Ledger:
             return Whose.THEIRS
         return Whose.GIVEN_BACK if partings == [self.event.offset] else Whose.ELSEWHERE
 
-    def _leaving(self, offset: int, key: str, *, learned_of: str | None = None) -> Iterator[int]:
-        """The separations by which it is no longer this customer's. What comes after one is theirs once the two are
-        merged again, and what was learned of the other one comes only then.
+    def _leaving(self, offset: int, key: str, member: Parting | None = None) -> Iterator[int]:
+        """The separations by which a record is not this customer's. What comes after one is theirs once the other one
+        has joined again; `member` is who a profile is of, where it brings them back itself.
         """
-        for parting in self._partings:
-            if key in parting.keys:
-                since = (at for at in self._rejoined.get(parting.losing, ()) if parting.offset < at < offset)
-                merged_again = learned_of == parting.losing or any(True for _ in since)
-                if offset < parting.offset or not merged_again:
-                    yield parting.offset
+        for at in self._partings:
+            if key in at.parting.keys:
+                joined = (a for a in self._joined if at.offset < a.offset < offset and key in a.parting.keys)
+                again = knows(member, at.parting) or any(knows(a.parting, at.parting) for a in joined)
+                if offset < at.offset or not again:
+                    yield at.offset

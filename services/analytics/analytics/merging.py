@@ -41,7 +41,7 @@ def move_away(customers: Customers, partings: Partings, changes: Changes, event:
     customer, surviving = event.customer, str(event.data["surviving"])
     profile = customers.look(customer)
     if profile is not None:
-        changes.facts.append(learned(event, customer, surviving, profile, partings.alone.get(customer, ())))
+        changes.facts.append(learned(event, customer, surviving, profile, partings.members(customer)))
     if customers.move(customer, surviving):
         changes.pending[customer] = b""
     changes.profiles[customer] = moved_row(surviving)

@@ -39,59 +39,90 @@ def own_key(event: Event) -> str:
     return event.said_of or event.customer
 
 
+Packed = tuple[int, Sequence[str]]  # as JSON has a Parting
+
+
 @dataclass(frozen=True, slots=True)
 class Parting:
-    """Somebody who is no longer part of a customer: by which decision, and all keys that are theirs."""
+    """Somebody was made a person of their own: by which decision (contact counts them), and all keys of theirs."""
 
-    decision: str
+    number: int
     keys: frozenset[str]
+
+    @classmethod
+    def unpacked(cls, packed: Packed) -> "Parting":
+        number, keys = packed
+        return cls(int(number), frozenset(keys))
+
+    def packed(self) -> Packed:
+        return self.number, sorted(self.keys)
+
+    def without(self, keys: frozenset[str]) -> "Parting":
+        return Parting(self.number, self.keys - keys)
+
+
+def _unpacked(packed: Mapping[str, Packed]) -> dict[str, Parting]:
+    return {who: Parting.unpacked(parting) for who, parting in packed.items()}
+
+
+def _packed(partings: Mapping[str, Parting]) -> dict[str, Packed]:
+    return {who: parting.packed() for who, parting in partings.items()}
 
 
 class Partings:
     """Who was taken apart from whom, as far as one partition has heard.
 
-    `of` are those who are no longer part of a surviving customer, by both keys; `alone` are the decisions that made
-    somebody a person of their own.
+    `of` are those who are no longer part of a customer, by both keys; `alone` those of this partition who were made a
+    person of their own once; `joined` such people who are part of a customer again, by both keys.
     """
 
     def __init__(self, packed: Mapping[str, Any] | None = None) -> None:
-        given = packed or {"of": {}, "alone": {}}
-        self.alone: dict[str, list[str]] = {customer: list(ids) for customer, ids in given["alone"].items()}
-        self.of: dict[str, dict[str, Parting]] = {
-            customer: {losing: Parting(id_, frozenset(keys)) for losing, (id_, keys) in parted.items()}
-            for customer, parted in given["of"].items()
-        }
+        given = packed or {"of": {}, "alone": {}, "joined": {}}
+        self.of = {customer: _unpacked(parted) for customer, parted in given["of"].items()}
+        self.alone = _unpacked(given["alone"])
+        self.joined = {customer: _unpacked(joined) for customer, joined in given["joined"].items()}
 
     def packed(self) -> dict[str, Any]:
         """Everything, as JSON can hold it; the same for the same."""
-        of = {
-            customer: {losing: (parting.decision, sorted(parting.keys)) for losing, parting in parted.items()}
-            for customer, parted in self.of.items()
-        }
-        return {"of": of, "alone": self.alone}
+        of, joined = ({who: _packed(them) for who, them in all_.items()} for all_ in (self.of, self.joined))
+        return {"of": of, "alone": _packed(self.alone), "joined": joined}
 
     def part(self, event: Event) -> None:
         """Hears of a separation, under the key of the losing one or of somebody they were part of."""
-        data, losing = event.data, str(event.data["losing"])
-        if event.customer == losing:
-            self.alone.setdefault(losing, []).append(str(data["separation"]))
-        else:
-            parting = Parting(str(data["separation"]), frozenset(data["keys"]))
-            self.of.setdefault(event.customer, {})[losing] = parting
+        customer, losing = event.customer, str(event.data["losing"])
+        parting = Parting(int(event.data["separation"]), frozenset(event.data["keys"]))
+        if customer == losing:
+            self.alone[losing] = parting
+            return
+        self.of.setdefault(customer, {})[losing] = parting
+        if customer in self.alone:
+            self.alone[customer] = self.alone[customer].without(parting.keys)
+        joined = self.joined.pop(customer, {})
+        kept = {who: other.without(parting.keys) for who, other in joined.items() if who not in parting.keys}
+        if kept:
+            self.joined[customer] = kept
 
-    def rejoins(self, customer: str, losing: str, after: Iterable[str]) -> bool:
-        """Whether what was learned of somebody merged into a customer counts; no, if it is of before they were parted.
+    def members(self, customer: str) -> dict[str, Packed]:
+        """Of the customer and all who joined them those who were a person of their own, as others have to know them."""
+        own = {customer: self.alone[customer]} if customer in self.alone else {}
+        return _packed({**own, **self.joined.get(customer, {})})
 
-        `after` are the decisions that the losing side knew of when it said so.
+    def join(self, customer: str, losing: str, members: Mapping[str, Packed]) -> bool:
+        """Somebody is merged into a customer, and `members` with them: they are part of the customer again, by whatever
+        they were taken apart before. False when it was learned before the losing one was taken apart.
         """
-        parted = self.of.get(customer, {})
-        if losing not in parted:
-            return True
-        if parted[losing].decision not in after:
+        joining, parted = _unpacked(members), self.of.get(customer, {})
+        if losing in parted and not knows(joining.get(losing), parted[losing]):
             return False
-        del parted[losing]
+        for who, member in joining.items():
+            for other, parting in list(parted.items()):
+                if knows(member, parting):
+                    parted[other] = parting.without(member.keys)
+                    if not parted[other].keys:
+                        del parted[other]
+            self.joined.setdefault(customer, {})[who] = member
         if not parted:
-            del self.of[customer]
+            self.of.pop(customer, None)
         return True
 
     def whose(self, event: Event) -> str | None:
@@ -99,9 +130,24 @@ class Partings:
         parted = self.of.get(event.customer)
         if not parted or event.what is What.PROFILE_RETURNED:
             return None
-        losing = str(event.data["losing"]) if event.what is What.PROFILE_MERGED else None
-        key = losing or own_key(event)
-        return next((id_ for id_, parting in parted.items() if key in parting.keys and id_ != losing), None)
+        if event.what is not What.PROFILE_MERGED:
+            found = [(p.number, who) for who, p in parted.items() if own_key(event) in p.keys]
+        else:
+            losing = str(event.data["losing"])
+            member = members_of(event).get(losing)
+            others = ((p, who) for who, p in parted.items() if who != losing and losing in p.keys)
+            found = [(p.number, who) for p, who in others if not knows(member, p)]
+        return max(found)[1] if found else None
+
+
+def members_of(event: Event) -> dict[str, Parting]:
+    """Who is part of somebody who is merged, as `Partings.members` said it."""
+    return _unpacked(event.data.get("members", {}))
+
+
+def knows(member: Parting | None, parting: Parting) -> bool:
+    """Whether what is told of somebody is told after they were taken apart by this decision, or by a later one."""
+    return member is not None and member.number >= parting.number
 
 
 @dataclass
@@ -119,7 +165,7 @@ class Rebuilt:
     records: int = 0
 
 
-def put(customers: Customers, changes: Changes, event: Event, found: Rebuilt, after: Sequence[str]) -> bool:
+def put(customers: Customers, changes: Changes, event: Event, found: Rebuilt, members: Mapping[str, Packed]) -> bool:
     """Puts a customer in place, or sends them on where they are part of somebody else; gives back what is not theirs.
     Returns whether they are in place.
 
@@ -142,7 +188,7 @@ def put(customers: Customers, changes: Changes, event: Event, found: Rebuilt, af
     if into is None:
         customers.put(customer, found.profile)
     else:
-        changes.facts.append(learned(event, customer, into, found.profile, after, again=True))
+        changes.facts.append(learned(event, customer, into, found.profile, members, again=True))
     return into is None
 
 
@@ -162,15 +208,22 @@ def _take_over(profile: Profile, told: dict[int, Episode]) -> None:
 
 
 def learned(
-    event: Event, customer: str, into: str, profile: Profile, after: Sequence[str], *, again: bool = False
+    event: Event,
+    customer: str,
+    into: str,
+    profile: Profile,
+    members: Mapping[str, Packed],
+    *,
+    again: bool = False,
 ) -> Envelope:
     """What was learned of somebody, for whoever they are part of. `again`: in place of what was said before."""
     data: dict[str, Any] = {
         "losing": customer,
         "profile": base64.b64encode(pack(profile)).decode(),
         "pending": base64.b64encode(profile.pending.pack()).decode(),
-        "after": list(after),
     }
+    if members:
+        data["members"] = members
     if again:
         data["again"] = True
     return emission(PROFILE_MERGED, into, data, event, event.time, stable_id("merged", _FORM, customer, into, event.id))

@@ -237,7 +237,7 @@ def consent_changed(person: Person, channel: str, given: bool, reason: str, at: 
 class Separation:
     """A merge that was undone: the one record as it was, and both people as they are now."""
 
-    id: str
+    number: int
     before: Person
     kept: Person
     lost: Person
@@ -254,7 +254,7 @@ def separated(separation: Separation, at: datetime) -> list[Envelope]:
     kept, lost, branch = separation.kept, separation.lost, separation.branch
     ordered = {"surviving": separation.ordered.get(kept.id), "losing": separation.ordered.get(lost.id)}
     data = {
-        "separation": separation.id,
+        "separation": separation.number,
         "surviving": kept.id,
         "losing": lost.id,
         "identifiers": separation.identifiers,

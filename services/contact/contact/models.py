@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, String, func, text
+from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, Sequence, String, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -16,6 +16,9 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB,
         list[str]: ARRAY(String),
     }
+
+
+SEPARATIONS = Sequence("separations", metadata=Base.metadata)
 
 
 class ContactRow(Base):

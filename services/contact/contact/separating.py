@@ -7,7 +7,6 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.clock import Clock
-from common.ids import new_id
 from common.problems import Problem, not_found
 from common.tokens import Principal
 from contact import events, repository, separations
@@ -54,7 +53,7 @@ class Separations:
         now = self._clock.now()
         await separations.keep_apart(session, losing, held.id, known.keys(), words, now)
         told = events.Separation(
-            new_id(),
+            await separations.next_number(session),
             held,
             kept.person,
             lost.person,

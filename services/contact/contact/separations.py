@@ -13,7 +13,7 @@ from sqlalchemy.types import String, TypeEngine
 from contact.domain.people import Identity
 from contact.domain.person import Person
 from contact.keeping import Line
-from contact.models import ApartRow, BroughtRow, IdentityRow, TimelineRow
+from contact.models import SEPARATIONS, ApartRow, BroughtRow, IdentityRow, TimelineRow
 
 _PAGE = 2_000
 _ORDER = "heed.order.placed.v1"
@@ -146,8 +146,13 @@ async def keep_apart(
     await session.execute(statement.on_conflict_do_update(index_elements=["one", "other"], set_=values))
 
 
+async def next_number(session: AsyncSession) -> int:
+    """Counts decisions: of two about the same people the later one has the higher number."""
+    return (await session.execute(select(SEPARATIONS.next_value()))).scalar_one()
+
+
 async def last_orders(session: AsyncSession, contacts: Collection[str]) -> dict[str, datetime]:
     """When each of these last ordered; those who never did are left out."""
     query = select(TimelineRow.contact_id, func.max(TimelineRow.time)).where(TimelineRow.contact_id.in_(contacts))
     rows = await session.execute(query.where(TimelineRow.type == _ORDER).group_by(TimelineRow.contact_id))
-    return {contact: at for contact, at in rows}
+    return {row[0]: row[1] for row in rows}

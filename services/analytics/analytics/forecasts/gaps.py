@@ -97,9 +97,7 @@ class GapModel:
         """The next order of somebody who has been silent for so many days."""
         gap, steadiness, x = seen(habit, self.usual)
         stretch = max(1.0, gap / _PACE)
-        ends = [
-            scaled(silent + days * stretch, gap) for days in (WITHIN_LOW, WITHIN_MEDIAN, WITHIN_HIGH)
-        ]
+        ends = [scaled(silent + days * stretch, gap) for days in (WITHIN_LOW, WITHIN_MEDIAN, WITHIN_HIGH)]
         path = self._path(steadiness, x, scaled(silent, gap), ends[2])
         low, median, high = (
             max(0.0, (math.exp(_reached(path, share * _within(path, end))) - _OFFSET) * gap - silent)

@@ -4,71 +4,22 @@ Nothing is alerted here. Every order teaches the learner what orders like the cu
 publishes says, for any customer and moment, the next order's median and bounds.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from struct import Struct
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from analytics.events import Event, What
 from analytics.forecasts.amounts import AmountModel, Purse
+from analytics.operators import year_value
 from analytics.operators.base import NOTHING, Example, Kind, Operator, Outcome, Scored, World
+from analytics.operators.purchase_worth import Worth
 from analytics.orders import DAY, SCALE, Orders
 from analytics.profile import Profile
-from analytics.sections import Section
 
 MODEL = "purchase_value"
 MIN_EXAMPLES = 200
 MIN_ORDERS = 3  # of the customer's own, for enough evidence
-_FADING = 0.2
 _ALL, _EVERY = 8, 4  # orders that all teach; after them every fourth, counted four times
 _LONGEST = 3_650.0
-
-
-@dataclass(slots=True)
-class Worth(Section):
-    """Orders in the customer's main currency: log(1 + amount) as mean, fading mean, last and summed squared deviation;
-    the sum of the amounts; `at` is the latest order's moment.
-    """
-
-    NUMBER: ClassVar[int] = 51
-    LAYOUT: ClassVar[Struct] = Struct("<3sI6d")
-
-    currency: bytes = b""
-    orders: int = 0
-    mean: float = 0.0
-    fresh: float = 0.0
-    last: float = 0.0
-    spread: float = 0.0
-    total: float = 0.0
-    at: float = 0.0
-
-    def note(self, amount: float, at: float) -> None:
-        """Takes an order in."""
-        x = math.log1p(amount)
-        self.orders += 1
-        off = x - self.mean
-        self.mean += off / self.orders
-        self.spread += off * (x - self.mean)
-        self.fresh += max(_FADING, 1 / self.orders) * (x - self.fresh)
-        self.last, self.at = x, at
-        self.total += amount
-
-    def merge(self, other: "Worth") -> None:
-        """Of two currencies, the one with more orders stays."""
-        if self.currency != other.currency:
-            if other.orders > self.orders:
-                for name in ("currency", "orders", "mean", "fresh", "last", "spread", "total", "at"):
-                    setattr(self, name, getattr(other, name))
-            return
-        share, off = other.orders / (self.orders + other.orders), other.mean - self.mean
-        self.spread += other.spread + off * off * share * self.orders
-        self.mean += off * share
-        self.fresh += (other.fresh - self.fresh) * share
-        self.orders += other.orders
-        self.total += other.total
-        if other.at > self.at:
-            self.last, self.at = other.last, other.at
 
 
 class NextValue(NamedTuple):
@@ -93,7 +44,7 @@ class PurchaseValue(Operator):
         if code != worth.currency:
             if not _takes_over(profile, event.currency, worth):
                 return NOTHING
-            worth = _begin(worth, code)
+            worth.begin(code)
         if event.time < worth.at:
             return NOTHING
         amount = event.amount / SCALE
@@ -103,7 +54,11 @@ class PurchaseValue(Operator):
         worth.note(amount, event.time)
         return outcomes
 
+    def complete(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
+        return year_value.told(profile, now)
+
     def weekly(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
+        year_value.begun(profile, now)
         found = forecast(profile, world, now)
         if found is None:
             return NOTHING
@@ -148,10 +103,3 @@ def _takes_over(profile: Profile, currency: str, worth: Worth) -> bool:
     """Whether the customer has come to order more in this currency than in the one that is followed."""
     account = profile.of(Orders).accounts.get(currency)
     return account is not None and (not worth.orders or account.count > worth.orders)
-
-
-def _begin(worth: Worth, code: bytes) -> Worth:
-    """Follows another currency from here on."""
-    for name, value in zip(Worth.__slots__, (code, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), strict=True):
-        setattr(worth, name, value)
-    return worth

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("at", _MOMENT, nullable=False),
     )
+    op.execute("CREATE SEQUENCE separations")
     _keep_what_is_known()
 
 
