@@ -31,7 +31,8 @@ RULES = (
     "days_since(order) > 14d and orders.count > 50",
     "sum(order.total) over 30d > £5000 then quiet for 30d",
 )
-_SAMPLE = 150_000  # transactions whose cost is taken, the best of several turns
+_ONE_IN = 12  # customers; each has some hundred transactions, so that all windows are full
+_SAMPLE = 30_000  # transactions whose cost is taken, the best of several turns
 _TURNS = 3
 _WEEK, _BEFORE = 7 * DAY, 90 * DAY
 
@@ -64,6 +65,7 @@ def run(data: Path) -> list[Row]:
 
 
 def _events(frame: pd.DataFrame) -> list[Event]:
+    frame = frame[frame["CUSTOMER_ID"] // 2 % _ONE_IN == 0]  # the log has customers with even numbers
     frame = frame.sort_values(["TX_DATETIME", "TRANSACTION_ID"], kind="stable")
     moments = frame["TX_DATETIME"].astype("datetime64[ns]").astype("int64") / 1e9
     columns = zip(frame["TRANSACTION_ID"], frame["CUSTOMER_ID"], moments, frame["TX_AMOUNT"], strict=True)

@@ -243,10 +243,9 @@ async def test_segments_show_size_worth_middle_and_loyalty(visitor: httpx.AsyncC
 
 
 async def test_segments_say_what_is_missing(visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = {"enough": False, "text": "too few customers were scored so far to tell groups apart"}
-    monkeypatch.setattr(
-        catalogue, "segments", lambda: {"evidence": few, "items": [], "loyalty": {"text": "Too early."}}
-    )
+    text = "too few customers were scored so far to tell groups apart"
+    answer = {"evidence": {"enough": False, "text": text}, "items": [], "loyalty": {"text": "Too early."}}
+    monkeypatch.setattr(catalogue, "segments", lambda: answer)
     page = (await visitor.get("/segments")).text
     assert "No groups yet" in page
     assert text in page

@@ -121,6 +121,11 @@ def test_figures_are_said_in_words_whatever_a_learner_tells() -> None:
     assert timing["Within the 80 % range, many"] == "81.0%"
     assert timing["Mean error after an order"] == "8.4 days"
     assert "Within the 80 % range, many" not in {f.label for f in told(model("purchase_timing"), parts=False)}
+    sums = {"lines": 900, "expected": 4_500.0, "spent": 5_000.0, "inside": 0.8}
+    year = Model(model="y", version=1, figures={"reach_days": 112.0, "by_days": {"56": sums, "112": {}, "168": None}})
+    assert [(f.label, f.text) for f in told(year, parts=True)][1:] == [
+        ("Checked so far ahead", "112 days"), ("By days, 168", "—"), ("56 days ahead, expected against spent", "90%"),
+    ]  # fmt: skip
     odd = Model(model="m", version=1, figures={"newFigure": 3, "none": None, "word": "x", "flag": True})
     assert [f.text for f in told(odd, parts=True)] == ["0", "3", "—", "x", "True"]
 

@@ -128,7 +128,7 @@ class Fold:
         """
         to = self._goes_to(event)
         if to is not None:
-            merging.pass_on(to, self._noticing.changes, event)
+            self._noticing.changes.facts.append(separating.passed_on(event, to))
         else:
             _APPLY.get(event.what, Fold._customer_event)(self, event)
 
@@ -172,21 +172,30 @@ class Fold:
 
     def _goes_to(self, event: Event) -> str | None:
         """Whose a fact is that belongs to no customer of this fold; records about merges stay."""
-        to = self._customers.moved.get(event.customer)
-        if event.customer in self._partings.of:
-            to = self._partings.whose(event) or to
-        return None if to is None or event.what in _ABOUT_IDENTITY else to
+        customer, what = event.customer, event.what
+        if customer in self._partings.of and what not in _ABOUT_IDENTITY and (to := self._partings.whose(event)):
+            return to
+        if customer not in self._customers.moved or what in _ABOUT_IDENTITY:
+            return None
+        if what is What.PROFILE_MERGED and (event.data.get("again") or self._partings.is_stale(event)):
+            return None  # what was sent on holds what this is in place of, or is to hold nothing of it
+        return self._customers.moved[customer]
 
     def _take_in(self, event: Event) -> None:
-        data = event.data
-        if not self._partings.join(event.customer, str(data["losing"]), data.get("members", {})):
+        if self._partings.is_stale(event):
             merging.turn_away(self._noticing.changes, event)
-        elif not data.get("again"):
+            return
+        self._partings.join(event)
+        if not event.data.get("again"):
             self.take_in(event)
 
     def take_in(self, event: Event) -> None:
         """Merges what was learned of somebody into this customer."""
         merging.take_in(self._customers, self._noticing.changes, self._operators, event, self.world)
+
+    def _given_back(self, event: Event) -> None:
+        """The last of them has the customer folded again; what is about somebody taken apart since goes on to them."""
+        self._noticing.changes.facts += separating.given_on(event, self._partings)
 
     def _separate(self, event: Event) -> None:
         """Until they are folded again (`rebuilt`) the survivor stays as it is, and the other one is blank."""
@@ -198,7 +207,7 @@ class Fold:
     def rebuilds(self, event: Event) -> bool:
         """Whether the customer of this record, which was just applied, is to be folded again from the log."""
         sign = separating.SIGNS.get(event.what)
-        moved = event.customer in self._customers.moved and event.what is not What.CONTACT_SEPARATED
+        moved = event.customer in self._customers.moved and event.what is What.PROFILE_RETURNED
         return sign is not None and bool(event.data.get(sign)) and not moved
 
     def scratch(self) -> "Fold":
@@ -308,5 +317,5 @@ _APPLY: dict[What, Callable[[Fold, Event], None]] = {
     What.CONTACT_MERGED: lambda f, event: merging.move_away(f._customers, f._partings, f._noticing.changes, event),
     What.PROFILE_MERGED: Fold._take_in,
     What.CONTACT_SEPARATED: Fold._separate,
-    What.PROFILE_RETURNED: _nothing,
+    What.PROFILE_RETURNED: Fold._given_back,
 }

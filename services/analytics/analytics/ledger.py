@@ -27,12 +27,15 @@ class _At:
     parting: Parting
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Learned:
-    """What was learned of somebody who is part of a customer; `given_back` came inside another record."""
+    """What was learned of somebody who is part of a customer. `given_back`: it came inside another record; `passed_on`:
+    it came when the customer was part of somebody else, and went there.
+    """
 
     event: Event
     given_back: bool
+    passed_on: bool
 
 
 @dataclass
@@ -56,6 +59,7 @@ class Ledger:
         self.event, self.customer = event, event.customer
         self.losing = str(event.data["losing"]) if event.what is What.CONTACT_SEPARATED else None
         self.returned: list[Event] = []
+        self._on_log_of: dict[str, str] = {}
         self._moved_at: int | None = None
         self._away: list[tuple[int, int]] = []
         self._partings: list[_At] = []
@@ -68,6 +72,7 @@ class Ledger:
             self._learn(event)
         elif event.what is What.PROFILE_RETURNED:
             for fact in facts_of(event):
+                self._on_log_of[fact.id] = event.said_of
                 if fact.what is What.PROFILE_MERGED:
                     self._learn(fact, given_back=True)
                 else:
@@ -78,6 +83,8 @@ class Ledger:
             if self._moved_at is not None:
                 self._away.append((self._moved_at, event.offset))
             self._moved_at = None
+            for learned in self._learned.values():
+                learned.passed_on = False
         else:
             parting = Parting(int(event.data["separation"]), frozenset(event.data["keys"]))
             self._partings.append(_At(event.offset, str(event.data["losing"]), parting))
@@ -93,21 +100,35 @@ class Ledger:
         if any(at.who == losing and not knows(known, at.parting) for at in self._partings):
             return
         self._joined += (_At(event.offset, who, member) for who, member in members.items())
-        self._learned[(losing, event.offset if part else -1)] = Learned(event, given_back)
+        place = (losing, event.offset if part else -1)
+        before = self._learned.get(place)
+        passed_on = self._moved_at is not None and (before is None or before.passed_on)
+        self._learned[place] = Learned(event, given_back, passed_on)
 
     def profiles(self) -> Profiles:
         """After the last record."""
         found = Profiles()
         for learned in self._learned.values():
+            if learned.passed_on:
+                continue
             event, losing = learned.event, str(learned.event.data["losing"])
             whose = self._by(self._leaving(event.offset, losing, members_of(event).get(losing)))
             if whose is Whose.THEIRS:
                 found.kept.append(learned)
             elif whose is Whose.GIVEN_BACK:
                 found.theirs |= {episode.trigger for episode in unpacked_episodes(event.data).values()}
-                if losing != self.losing:  # they know of themselves what they learned
+                if losing != self.losing and not self.is_known_to_them(event):
                     found.returned.append(event)
         return found
+
+    def is_known_to_them(self, event: Event) -> bool:
+        """Whether the log of whoever is taken apart now has it: it was passed on from there."""
+        return self.losing in (event.said_of, self._on_log_of.get(event.id))
+
+    def holds(self, losing: str) -> bool:
+        """Whether what this customer sent on when they moved held what was learned of somebody."""
+        learned = self._learned.get((losing, -1))
+        return learned is not None and not learned.passed_on
 
     def was_passed_on(self, event: Event) -> bool:
         """Whether it was sent to a survivor, and may be under way to them still or again."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from analytics import episodes
 from analytics.customers import Changes, Customers, moved_row
-from analytics.events import TYPES, Event, emission
+from analytics.events import Event
 from analytics.operators.base import Operator, World
 from analytics.profile import WEEKLY, Episode, Profile, readable, unpack
 from analytics.separating import Partings, learned, returned, unpacked_episodes
@@ -45,12 +45,6 @@ def move_away(customers: Customers, partings: Partings, changes: Changes, event:
     if customers.move(customer, surviving):
         changes.pending[customer] = b""
     changes.profiles[customer] = moved_row(surviving)
-
-
-def pass_on(to: str, changes: Changes, event: Event) -> None:
-    """A fact that came under a key it does not belong to goes on, with its own id, so it counts once."""
-    about = event.said_of or event.customer
-    changes.facts.append(emission(TYPES[event.what], to, event.data, event, event.time, event.id, about=about))
 
 
 def take_in(customers: Customers, changes: Changes, operators: Sequence[Operator], event: Event, world: World) -> None:

@@ -73,6 +73,8 @@ class Again:
         self._seen: set[str] = set()
         self._due = NEVER
         self._found = Rebuilt(Profile(), given_back=profiles.returned, theirs=profiles.theirs)
+        if ledger.event.what is What.PROFILE_MERGED:
+            self._found.sent_before = ledger.holds(str(ledger.event.data["losing"]))
 
     def take(self, record: Record) -> None:
         """The next record."""
@@ -94,11 +96,14 @@ class Again:
         return self._found
 
     def _own(self, event: Event) -> None:
-        if event.what not in RECORDS:
-            if self._fact(event) and self._ledger.was_passed_on(event):
-                self._found.ids[id_text(event.id)] = event.what is What.ORDER
-        elif learned := self._learned.get(event.offset):
-            self._apply(learned)
+        if event.what in RECORDS:
+            counts = event.what is What.PROFILE_MERGED
+            if learned := self._learned.get(event.offset):
+                self._apply(learned)
+        else:
+            counts = self._fact(event)
+        if counts and self._ledger.was_passed_on(event):
+            self._found.ids[id_text(event.id)] = event.what is What.ORDER
 
     def _catch_up(self, received: float) -> None:
         """What was given back comes when it would have come."""
@@ -113,11 +118,12 @@ class Again:
         """Whether it counts for this customer."""
         if event.id in self._seen:
             return False
-        self._seen.add(event.id)
         whose = self._ledger.whose(event, self._about(event))
+        if whose is not Whose.ELSEWHERE:
+            self._seen.add(event.id)
         if whose is Whose.THEIRS:
             self._apply(event)
-        elif whose is Whose.GIVEN_BACK and event.said_of != self._ledger.losing:  # else their own log has it
+        elif whose is Whose.GIVEN_BACK and not self._ledger.is_known_to_them(event):
             self._found.given_back.append(event)
         return whose is Whose.THEIRS
 

@@ -107,14 +107,17 @@ class Partings:
         own = {customer: self.alone[customer]} if customer in self.alone else {}
         return _packed({**own, **self.joined.get(customer, {})})
 
-    def join(self, customer: str, losing: str, members: Mapping[str, Packed]) -> bool:
-        """Somebody is merged into a customer, and `members` with them: they are part of the customer again, by whatever
-        they were taken apart before. False when it was learned before the losing one was taken apart.
+    def is_stale(self, event: Event) -> bool:
+        """Whether what was learned of somebody who is merged was learned before they were taken apart."""
+        losing, parted = str(event.data["losing"]), self.of.get(event.customer, {})
+        return losing in parted and not knows(members_of(event).get(losing), parted[losing])
+
+    def join(self, event: Event) -> None:
+        """Somebody is merged into a customer, and others with them: they are part of the customer again, by whatever
+        decision they were taken apart before.
         """
-        joining, parted = _unpacked(members), self.of.get(customer, {})
-        if losing in parted and not knows(joining.get(losing), parted[losing]):
-            return False
-        for who, member in joining.items():
+        customer, parted = event.customer, self.of.get(event.customer, {})
+        for who, member in members_of(event).items():
             for other, parting in list(parted.items()):
                 if knows(member, parting):
                     parted[other] = parting.without(member.keys)
@@ -123,7 +126,6 @@ class Partings:
             self.joined.setdefault(customer, {})[who] = member
         if not parted:
             self.of.pop(customer, None)
-        return True
 
     def whose(self, event: Event) -> str | None:
         """Who a fact under a customer's key is about, if that is somebody who was taken apart from them."""
@@ -154,14 +156,16 @@ def knows(member: Parting | None, parting: Parting) -> bool:
 class Rebuilt:
     """A customer folded again from the stored facts.
 
-    `ids` of the facts that count for them and were passed on while they were part of somebody else, with whether each
-    is an order; `given_back` those that are the losing one's; `theirs` the triggers that came with their profile.
+    `ids` of what counts for them and was passed on while they were part of somebody else, with whether each is an
+    order; `given_back` those that are the losing one's; `theirs` the triggers that came with their profile.
+    `sent_before`: what is told anew was part of what they sent when they moved to another customer.
     """
 
     profile: Profile
     ids: dict[str, bool] = field(default_factory=dict)
     given_back: list[Event] = field(default_factory=list)
     theirs: set[bytes] = field(default_factory=set)
+    sent_before: bool = True
     records: int = 0
 
 
@@ -187,8 +191,10 @@ def put(customers: Customers, changes: Changes, event: Event, found: Rebuilt, me
         changes.facts += returned(event, str(event.data["losing"]), found.given_back, back)
     if into is None:
         customers.put(customer, found.profile)
-    else:
+    elif found.sent_before:
         changes.facts.append(learned(event, customer, into, found.profile, members, again=True))
+    else:
+        changes.facts.append(passed_on(event, into))
     return into is None
 
 
@@ -205,6 +211,12 @@ def _take_over(profile: Profile, told: dict[int, Episode]) -> None:
             profile.episodes[key] = told.pop(key)
         elif not episode.silent:
             del profile.episodes[key]
+
+
+def passed_on(event: Event, to: str) -> Envelope:
+    """A fact that came under a key it does not belong to goes on, with its own id, so it counts once."""
+    about = event.said_of or event.customer
+    return emission(TYPES[event.what], to, event.data, event, event.time, event.id, about=about)
 
 
 def learned(
@@ -244,6 +256,15 @@ def returned(event: Event, to: str, facts: Iterable[Event], told: Mapping[int, E
         id_ = stable_id("returned", event.id, event.customer, to, number)
         said.append(emission(PROFILE_RETURNED, to, data, event, event.time, id_))
     return said
+
+
+def given_on(event: Event, partings: Partings) -> list[Envelope]:
+    """Of facts that were given back those about somebody who was taken apart from the customer since."""
+    theirs: dict[str, list[Event]] = {}
+    for fact in facts_of(event):
+        if to := partings.whose(fact):
+            theirs.setdefault(to, []).append(fact)
+    return [said for to, facts in theirs.items() for said in returned(event, to, facts, {})]
 
 
 def _parts(facts: Iterable[Event]) -> Iterator[list[dict[str, Any]]]:

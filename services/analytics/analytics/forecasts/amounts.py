@@ -19,8 +19,8 @@ _WEEK = 7.0
 
 
 class Purse(NamedTuple):
-    """How many orders there were in a currency; mean, fading mean, last and summed squared deviation of log(1 + amount);
-    the amounts' sum.
+    """How many orders there were in a currency; mean, fading mean, last and summed squared deviation of log(1 +
+    amount); the amounts' sum.
     """
 
     orders: int
@@ -68,7 +68,9 @@ def group(orders: int, silent: float) -> int:
 
 
 class AmountModel:
-    """A published version: the usual order by currency, weights by quantile, and how far each group's bounds move out."""
+    """A published version: the usual order by currency, weights by quantile, and how far each group's bounds move
+    out.
+    """
 
     def __init__(
         self, usual: Mapping[str, float], weights: Sequence[Sequence[float]], moved: Sequence[Sequence[float]]

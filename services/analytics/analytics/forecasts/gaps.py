@@ -1,21 +1,22 @@
 """When somebody orders again: a hazard that is constant in pieces of logarithmic time.
 
-Time since the last order counts in the customer's own usual gap g: u = log(t / g + 0.1). The rate of an order per unit of
-u is exp(b[c, k] + x·slopes + m[k]·(x·tilts)) in piece k with middle m[k], for regularity class c (piecewise exponential
-model: Friedman, Annals of Statistics 10, 1982). A rate that stays as it is in u is a Pareto tail in t, so what lies beyond
-the history seen so far is extrapolated as in BG/NBD's mixture of customers, not as an exponential.
+Time since the last order counts in the customer's own usual gap g: u = log(t / g + 0.1). The rate of an order per
+unit of u is exp(b[c, k] + x·slopes + m[k]·(x·tilts)) in piece k with middle m[k], for regularity class c (piecewise
+exponential model: Friedman, Annals of Statistics 10, 1982). A rate that stays as it is in u is a Pareto tail in t, so
+what lies beyond the history seen so far is extrapolated as in BG/NBD's mixture of customers, not as an exponential.
 """
 
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 CLASSES = 3
 _OFFSET = 0.1
 _RATIOS = (0.0, 0.1, 0.25, 0.45, 0.65, 0.85, 1.05, 1.3, 1.7, 2.3, 3.2, 4.5, 7.0, 11.0, 18.0, 30.0, 1e4)
 EDGES = tuple(math.log(ratio + _OFFSET) for ratio in _RATIOS)
-MIDDLES = tuple(min(4.0, (one + two) / 2) for one, two in zip(EDGES, EDGES[1:], strict=False))
+MIDDLES = tuple(min(4.0, (one + two) / 2) for one, two in pairwise(EDGES))
 PIECES = len(MIDDLES)
 FEATURES = 7
 LEAST, MOST = -6.0, 3.5  # of a logarithmic rate
@@ -30,8 +31,8 @@ _SHARES = (0.1, 0.5, 0.9)  # low, median, high
 
 
 class Habit(NamedTuple):
-    """How many gaps between days with an order there were; mean, fading mean, last and summed squared deviation of their
-    logarithms (gaps in days); `span` is the plain mean in days, `busy` the orders of a day with an order.
+    """How many gaps between days with an order there were; mean, fading mean, last and summed squared deviation of
+    their logarithms (gaps in days); `span` is the plain mean in days, `busy` the orders of a day with an order.
     """
 
     gaps: int
@@ -106,8 +107,8 @@ class GapModel:
         return Remaining(median, min(low, median), max(high, median))
 
     def _path(self, steadiness: int, x: Sequence[float], start: float, end: float) -> list[tuple[float, float, float]]:
-        """From `start` to `end`: where each piece begins, the hazard that has added up by then, the rate in it. The last
-        entry is the end itself.
+        """From `start` to `end`: where each piece begins, the hazard that has added up by then, the rate in it. The
+        last entry is the end itself.
         """
         level, tilt = _product(self.slopes, x), _product(self.tilts, x)
         bases, path, total, exp = self.bases[steadiness], [], 0.0, math.exp

@@ -1,9 +1,10 @@
-"""What a customer will spend in the next twelve months: usual orders per four weeks, falling with the age of the forecast.
+"""What a customer will spend in the next twelve months: usual orders per four weeks, falling with the age of the
+forecast.
 
-What is spent in a stretch of days, counted in the customer's usual orders, has the mean exp(x·slopes + a·(x·tilts)) per 28
-days, with a = log(1 + days ahead / 56) (quasi-Poisson regression: McCullagh & Nelder, Generalized Linear Models, 1989). So
-the months that no label reaches yet go on as those before them fell. How far sums stray from their mean is told by
-histograms of actual over expected, one for each number of orders expected.
+What is spent in a stretch of days, counted in the customer's usual orders, has the mean exp(x·slopes + a·(x·tilts))
+per 28 days, with a = log(1 + days ahead / 56) (quasi-Poisson regression: McCullagh & Nelder, Generalized Linear
+Models, 1989). So the months that no label reaches yet go on as those before them fell. How far sums stray from their
+mean is told by histograms of actual over expected, one for each number of orders expected.
 """
 
 import math
@@ -23,8 +24,8 @@ _MOST = 3.0  # of a logarithmic rate: twenty orders in four weeks
 
 
 class Ledger(NamedTuple):
-    """A customer at a moment: orders and their sum in the currency, gaps between days with an order, the days these took
-    together, and the days since the last order.
+    """A customer at a moment: orders and their sum in the currency, gaps between days with an order, the days these
+    took together, and the days since the last order.
     """
 
     orders: float
@@ -47,7 +48,7 @@ def features(ledger: Ledger) -> tuple[float, ...]:
     overdue = math.log1p(ledger.silent / usual)
     return (
         1.0,
-        math.log(_GAP / usual),
+        math.log(_GAP * (ledger.gaps + 1) / (ledger.span + ledger.silent + _GAP)),
         overdue,
         overdue * overdue,
         math.log1p(ledger.gaps) / 2,
@@ -71,8 +72,8 @@ def crowd(orders: float) -> int:
 
 
 class YearModel:
-    """A published version. `bounds` has for each crowd the ratios to the expected sum; `reach` is the longest stretch in
-    days that labels have told of.
+    """A published version. `bounds` has for each crowd the ratios to the expected sum; `reach` is the longest stretch
+    in days that labels have told of.
     """
 
     def __init__(

@@ -17,7 +17,6 @@ HALF_LIFE = 90 * DAY  # of pairs and baskets
 FRESH_HALF_LIFE = 7 * DAY  # of what is popular now
 TOP = 10
 _GATHERED = 65_536  # pairs counted at once
-_AHEAD_SECONDS = 30 * DAY  # time goes on by no more than this with one basket
 _RATE = 0.1
 _NEVER, _LEAST_BASKETS, _MOST_BASKETS = 2**31, 50, 20_000
 _CORNERS: dict[int, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
@@ -38,7 +37,7 @@ class LinksLearner:
         self.weights = np.array(FIRST_WEIGHTS)
         self.squares = np.full(len(FIRST_WEIGHTS), 1.0)
         self.judged = self.hits = self.popular_hits = 0
-        self.now = self.counted_at = 0.0
+        self.now = self.heard = self.counted_at = 0.0  # now: what two baskets in a row have reached
         self.offers: Offers | None = None
         self.published_at, self.made_at = 0, 0.0
         self._forget()
@@ -60,7 +59,7 @@ class LinksLearner:
 
     def take(self, example: Mapping[str, Any]) -> None:
         for at, size, skus, names, fresh, seen, older in example["baskets"]:
-            self.now = max(self.now, min(at, self.now + _AHEAD_SECONDS)) if self.now else float(at)
+            self.now, self.heard = max(self.now, min(float(at), self.heard)), float(at)
             if older is not None:
                 self._judge([skus[i] for i in fresh], seen, int(older, 16))
             self._gather(at, size, skus, names, fresh, seen)

@@ -2,8 +2,8 @@
 
 All pairs share one sorted array of keys with two counts each: bought together, and bought one after the other. When
 there are more than `CAPACITY`, those counted least are dropped, a quarter of all (lossy counting, Manku & Motwani, VLDB
-2002, by size instead of by bucket). The error is one-sided and known: the true count is at least the count kept, and at most
-that plus `error`.
+2002, by size instead of by bucket). The error is one-sided and known: the true count is at least the count kept, and
+at most that plus `error`.
 """
 
 from typing import Any

@@ -1,9 +1,10 @@
-"""Learns when customers order again: the piecewise rates of `forecasts.gaps`, by Newton steps on a fading log-likelihood.
+"""Learns when customers order again: the piecewise rates of `forecasts.gaps`, by Newton steps on a fading log-
+likelihood.
 
 Each example is a stretch of days after an order, at whose end an order came or did not (a Poisson likelihood for the
-pieces it touches). Rates of neighbouring pieces and classes are tied to each other, so that what was not seen yet goes on
-like what was. The second derivatives of all examples, faded, make the step of the next batch (as in an extended Kalman
-filter), so one pass is enough.
+pieces it touches). Rates of neighbouring pieces and classes are tied to each other, so that what was not seen yet
+goes on like what was. The second derivatives of all examples, faded, make the step of the next batch (as in an
+extended Kalman filter), so one pass is enough.
 """
 
 import math

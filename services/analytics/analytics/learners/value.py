@@ -1,8 +1,8 @@
 """Learns what the next order is worth: the quantiles of `forecasts.amounts`.
 
-Quantile regression in one pass, by iteratively reweighted least squares whose sums fade: an example weighs as much as its
-quantile's loss bends at the weights known when it comes. The median's loss is counted in money, not in logarithms: a large
-order's miss costs more. Bounds are moved after every batch by what they missed.
+Quantile regression in one pass, by iteratively reweighted least squares whose sums fade: an example weighs as much as
+its quantile's loss bends at the weights known when it comes. The median's loss is counted in money, not in
+logarithms: a large order's miss costs more. Bounds are moved after every batch by what they missed.
 """
 
 import math

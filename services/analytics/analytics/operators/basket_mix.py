@@ -49,6 +49,8 @@ _MEMORY = 20.0
 _PRIOR_BASKETS = 4.0
 _FADE = math.exp(-1.0 / 8.0)
 _FALLS_TO = 0.25
+_LOG_FALL = math.log(_FALLS_TO)
+_EACH = 4  # basket of a customer teaches everybody's share
 _EDGE = 0.02
 
 
@@ -72,9 +74,11 @@ class Articles(Section):
 
     def keep(self, bits: int) -> None:
         """Takes a basket's articles into the sketch."""
-        self.young |= bits
-        if self.young.bit_count() > _FULL:
-            self.old, self.young = self.young, bits
+        young = self.young | bits
+        if young != self.young:
+            self.young = young
+            if young.bit_count() > _FULL:
+                self.old, self.young = young, bits
 
     def pack(self) -> bytes:
         young, old = self.young.to_bytes(32, "little"), self.old.to_bytes(32, "little")
@@ -115,21 +119,38 @@ class BasketMix(Operator):
     takes = frozenset({What.ORDER})
 
     def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
-        bits, known, lines = _look(profile, event.data.get("items"))
+        items = event.data.get("items")
+        if not items or not isinstance(items, list):
+            return NOTHING
+        own = profile.get(Articles)
+        bits, known, lines = _look(own, items)
         if not lines:
             return NOTHING
-        own, everybody = profile.of(Articles), world.of(ArticlePopulation)
-        share = _familiar(own, known, lines)
-        days, own.at = (event.time - own.at) / DAY, max(own.at, event.time)
+        own = own or profile.of(Articles)
+        share = 1.0 if known == lines else _familiar(own, known, lines)
+        days = (event.time - own.at) / DAY
         said: Sequence[Outcome] = NOTHING
+        if days > 0.0:
+            own.at = event.time
         if own.baskets >= MIN_BASKETS:
-            everybody.note(share)
-            usual = _usual(own, everybody)
-            if usual >= HABIT or self.kind in profile.episodes:
-                own.evidence = grown(own.evidence, days, _FADE, _ratio(share, usual))
-                said = self._say(profile, event, own, share, usual, bits)
-        _teach(own, share, bits, days)
+            if share == 1.0 and self.kind not in profile.episodes:
+                own.evidence = grown(own.evidence, days, _FADE, _LOG_FALL)
+            else:
+                said = self._weigh(profile, event, own, world, share, days, bits)
+            if own.baskets % _EACH == 0:
+                world.of(ArticlePopulation).note(share)
+        _teach(own, share, bits)
         return said
+
+    def _weigh(
+        self, profile: Profile, event: Event, own: Articles, world: World, share: float, days: float, bits: int
+    ) -> Sequence[Outcome]:
+        """A basket that is not all familiar, or one while the alarm is open."""
+        usual = _usual(own, world.of(ArticlePopulation))
+        if usual < HABIT and self.kind not in profile.episodes:
+            return NOTHING
+        own.evidence = grown(own.evidence, days, _FADE, _ratio(share, usual))
+        return self._say(profile, event, own, share, usual, bits)
 
     def _say(
         self, profile: Profile, event: Event, own: Articles, share: float, usual: float, bits: int
@@ -164,11 +185,8 @@ class BasketMix(Operator):
         return certainty(features["evidence_years"])
 
 
-def _look(profile: Profile, items: Any) -> tuple[int, int, int]:
+def _look(own: Articles | None, items: Sequence[Any]) -> tuple[int, int, int]:
     """The articles of a basket as bits of the sketch, how many of its lines are familiar, and the lines."""
-    if not items or not isinstance(items, list):
-        return 0, 0, 0
-    own = profile.get(Articles)
     sketch, bits, known, lines = own.young | own.old if own else 0, 0, 0, 0
     for item in items[:_MAX_LINES]:
         sku = item.get("sku") if isinstance(item, dict) else None
@@ -177,7 +195,8 @@ def _look(profile: Profile, items: Any) -> tuple[int, int, int]:
             bit = 1 << (mixed >> _SHIFT)
             bits |= bit
             lines += 1
-            known += bit & sketch != 0
+            if bit & sketch:
+                known += 1
     return bits, known, lines
 
 
@@ -195,10 +214,10 @@ def _usual(own: Articles, everybody: ArticlePopulation) -> float:
 def _ratio(share: float, usual: float) -> float:
     """The log likelihood ratio of "the familiar share has fallen" against the usual one."""
     fallen = usual * _FALLS_TO
-    return share * math.log(fallen / usual) + (1.0 - share) * math.log((1.0 - fallen) / (1.0 - usual))
+    return share * _LOG_FALL + (1.0 - share) * math.log((1.0 - fallen) / (1.0 - usual))
 
 
-def _teach(own: Articles, share: float, bits: int, days: float) -> None:
+def _teach(own: Articles, share: float, bits: int) -> None:
     """An unfamiliar basket of a customer with habits is not taken for a habit at once."""
     own.baskets += 1
     if own.baskets > _FIRST:

@@ -15,14 +15,17 @@ FALSE_ALARMS = 0.005  # a customer and year, where an alarm is one tail probabil
 CAP = 80 * ALARM_YEARS  # so that what was enough for long can still come down
 _MOST_DAYS = 60.0  # a pause adds no more: it is not known to have been as usual
 _BELIEVED = 10.0  # years of evidence at which an observation teaches half
+_MOST_RATIO = 60.0
 _NORMAL = NormalDist()
 _ROOT_HALF = math.sqrt(0.5)
 
 
 def grown(evidence: float, days: float, fade: float, log_ratio: float) -> float:
     """The evidence in years after `days` and one more observation of this log likelihood ratio."""
-    years = min(max(days, 0.0), _MOST_DAYS) / YEAR_DAYS
-    return min((evidence * fade + years) * math.exp(min(log_ratio, 60.0)), CAP)
+    days = days if days < _MOST_DAYS else _MOST_DAYS
+    years = days / YEAR_DAYS if days > 0.0 else 0.0
+    found = (evidence * fade + years) * math.exp(log_ratio if log_ratio < _MOST_RATIO else _MOST_RATIO)
+    return found if found < CAP else CAP
 
 
 def teaching(evidence: float) -> float:

@@ -122,8 +122,8 @@ def _weigh(pace: Tempo, days: float, gap: float) -> None:
     usual = math.log(known + days)
     faster = shape * _FACTOR + power * (usual - math.log(known + 2.0 * days))
     slower = power * (usual - math.log(known + 0.5 * days)) - shape * _FACTOR
-    pace.faster = grown(pace.faster, gap, _FADE, min(faster, _MOST))
-    pace.slower = grown(pace.slower, gap, _FADE, min(slower, _MOST))
+    pace.faster = grown(pace.faster, gap, _FADE, faster if faster < _MOST else _MOST)
+    pace.slower = grown(pace.slower, gap, _FADE, slower if slower < _MOST else _MOST)
 
 
 def _teach(pace: Tempo, shape: float, days: float) -> None:

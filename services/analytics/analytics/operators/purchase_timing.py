@@ -1,8 +1,8 @@
 """When a customer orders next.
 
-Nothing is alerted here. Every gap between two days with an order teaches the learner of gaps, and so does silence: a week
-without an order is told while it lasts, or the learner would know quick buyers only. What it publishes says, for any
-customer and moment, how many days remain if the customer orders again, and between which bounds.
+Nothing is alerted here. Every gap between two days with an order teaches the learner of gaps, and so does silence: a
+week without an order is told while it lasts, or the learner would know quick buyers only. What it publishes says, for
+any customer and moment, how many days remain if the customer orders again, and between which bounds.
 """
 
 import math
@@ -30,8 +30,8 @@ _STALE = 5 * 7.0  # days without a scoring moment after which a silence was not 
 
 @dataclass(slots=True)
 class Pace(Section):
-    """A customer's gaps in days, as logarithms: mean, fading mean, last, summed squared deviation. `told_at`: up to when
-    the present silence was told to the learner.
+    """A customer's gaps in days, as logarithms: mean, fading mean, last, summed squared deviation. `told_at`: up to
+    when the present silence was told to the learner.
     """
 
     NUMBER: ClassVar[int] = 50
@@ -134,8 +134,8 @@ def _weight(gaps: int) -> int:
 
 
 def _silence(profile: Profile, orders: Orders, now: float, world: World) -> Sequence[Outcome]:
-    """What was not bought since the last scoring moment. Of long silences a sample is told, counted as often as it stands
-    for: the first two weeks in full, up to eight weeks every fourth, then every thirteenth.
+    """What was not bought since the last scoring moment. Of long silences a sample is told, counted as often as it
+    stands for: the first two weeks in full, up to eight weeks every fourth, then every thirteenth.
     """
     pace = profile.of(Pace)
     silent, told = (now - orders.last_at) / DAY, max(0.0, (pace.told_at - orders.last_at) / DAY)

@@ -186,7 +186,7 @@ def rhythm_of(profile: Profile) -> Rhythm:
 
 def expected(rhythm: Rhythm, within: float, mean: float) -> Expected:
     """The next gap, by the customer's own and what the segment lends."""
-    n = min(float(rhythm.gaps), _MEMORY)
+    n = rhythm.gaps if rhythm.gaps < _MEMORY else _MEMORY
     var = (n * rhythm.var + _PRIOR_VAR * within) / (n + _PRIOR_VAR)
     shape = (1.0 + math.sqrt(1.0 + 2.0 * var)) / (2.0 * var)
     log = (n * rhythm.mean + _PRIOR_MEAN * mean) / (n + _PRIOR_MEAN)

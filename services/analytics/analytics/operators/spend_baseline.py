@@ -87,16 +87,18 @@ class Baseline:
 
     def learn(self, log: float, amount: float, weight: float, group: "Group") -> None:
         """Takes an order in; one squared residual counts up to nine times the usual, so none rules alone."""
-        self.count += weight
-        rate = max(1.0 / _MEMORY, 1.0 / self.count) * weight
+        count = self.count = self.count + weight
+        rate = (weight / count if count < _MEMORY else weight / _MEMORY) if count > weight else 1.0
         keep = 1.0 - rate
         off = log - self.mean
+        square, most = off * off, _CENSORED * (self.var + group.within)
+        self.var = keep * (self.var + rate * (square if square < most else most))
         self.mean += rate * off
-        self.var = keep * (self.var + rate * min(off * off, _CENSORED * (self.var + group.within)))
-        off = amount - self.raw_mean
-        most = _CENSORED * (self.raw_var + group.raw_within * self.raw_mean * self.raw_mean)
-        self.raw_mean += rate * off
-        self.raw_var = keep * (self.raw_var + rate * (min(off * off, most) if self.count > 1.5 else off * off))
+        raw = self.raw_mean
+        off = amount - raw
+        square, most = off * off, _CENSORED * (self.raw_var + group.raw_within * raw * raw)
+        self.raw_var = keep * (self.raw_var + rate * (square if square < most else most))
+        self.raw_mean = raw + rate * off
 
     def merge(self, other: "Baseline") -> None:
         n, m = self.count, other.count
@@ -163,8 +165,8 @@ class Group:
 
     def note(self, log: float, amount: float) -> None:
         """An order, for the means."""
-        self.count += 1.0
-        rate = max(0.0005, 1.0 / self.count)
+        count = self.count = self.count + 1.0
+        rate = 1.0 / count if count < 2000.0 else 0.0005
         self.mean += rate * (log - self.mean)
         self.raw_mean += rate * (amount - self.raw_mean)
 

@@ -96,7 +96,8 @@ class StandingQuery(Operator):
 def remember(profile: Profile, remembered: Remembered, event: Event, book: RulesPopulation) -> None:
     """Adds a fact to the memories of its tracks."""
     memory = remembered.recall(book.tracks)
-    remembered.since = min(remembered.since, event.time, _heard_of(profile))
+    known = remembered.since if remembered.since < NEVER else _heard_of(profile)
+    remembered.since = min(known, event.time)
     for track in book.feeding[event.what]:
         track.add(memory, event)
 

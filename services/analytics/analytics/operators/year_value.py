@@ -1,7 +1,8 @@
 """What a customer is worth in the next twelve months: the part of the value operator that has to wait for its labels.
 
-Every eight weeks a customer's ledger is kept for a year. Whenever eight more weeks have passed, what was spent in them
-(returns taken off) is told to the learner for every ledger that waits: labels of 56 days come early, those of a year late.
+Every eight weeks a customer's ledger is kept for a year. Whenever eight more weeks have passed, what was spent in
+them (returns taken off) is told to the learner for every ledger that waits: labels of 56 days come early, those of a
+year late.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,6 @@ MIN_EXAMPLES = 200
 ROW = Struct("<7d")  # as of, spent by then, the ledger
 _PENDING = int(Kind.PURCHASE_VALUE)
 _ENOUGH_REACH = 180.0  # days labels have to tell of, for enough evidence
-_LATE = 7 * DAY
 
 
 @dataclass(slots=True)
@@ -76,8 +76,8 @@ def told(profile: Profile, now: float) -> Sequence[Outcome]:
     if now < stakes.due:
         return NOTHING
     worth, spent = profile.of(Worth), _spent(profile)
-    if stakes.currency != worth.currency or now - stakes.due > _LATE:
-        profile.pending.put(_PENDING, b"")  # another currency, or a merge: what was kept is nobody's now
+    if stakes.currency != worth.currency:
+        profile.pending.put(_PENDING, b"")  # another currency or a merge: what was kept is nobody's now
         return NOTHING
     kept = list(ROW.iter_unpack(rows))
     lines = [_line(row, stakes, spent, now) for row in kept]

@@ -32,6 +32,8 @@ class Remembered(Section):
 
     def recall(self, tracks: Mapping[int, Track]) -> dict[int, Memory]:
         """The memories of these tracks; those of others are forgotten."""
+        if not self.packed and self.memory.keys() <= tracks.keys():
+            return self.memory
         for number, packed in self.packed:
             if number in tracks:
                 self.take_in(number, tracks[number].unpack(packed))

@@ -8,6 +8,7 @@ from typing import Any
 from console.views.wording import brief, money, words
 
 _LARGEST = 700.0  # of an exponent
+_LARGEST_NUMBER = 1e15  # what is larger, or no number, is shown as it is
 
 Format = Callable[[float, str], str]
 
@@ -35,7 +36,7 @@ def features(stored: Mapping[str, Any], unit: str | None) -> list[Feature]:
 
 def _feature(name: str, value: object, currency: str, *, named: bool = True) -> Feature:
     label, form = _KNOWN.get(name, (words(name) if named else name, _plain))
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST_NUMBER:
         said = "not known" if value is None else str(value)
         return Feature(label, said, said)
     return Feature(label, form(float(value), currency), repr(value))

@@ -28,8 +28,20 @@ def told(model: Model, *, parts: bool) -> list[Figure]:
         if not isinstance(value, Mapping):
             flat[name] = value
         elif parts:
-            flat |= {f"{name}.{part}": each for part, each in value.items()}
-    return [Figure("Examples learned", f"{model.examples:,}"), *(_figure(name, value) for name, value in flat.items())]
+            flat |= {f"{name}.{part}": each for part, each in value.items() if not isinstance(each, Mapping)}
+    found = [Figure("Examples learned", f"{model.examples:,}"), *(_figure(name, value) for name, value in flat.items())]
+    return found + (_ahead(model.figures.get("by_days")) if parts else [])
+
+
+def _ahead(by_days: object) -> list[Figure]:
+    """Sums that were forecast so many days ahead, held against what was spent."""
+    found = []
+    for days, each in by_days.items() if isinstance(by_days, Mapping) else ():
+        expected, spent = (_number(each.get(name)) if isinstance(each, Mapping) else None for name in _SUMS)
+        if expected is not None and spent:
+            tip = f"{expected:,.0f} were expected, {spent:,.0f} were spent"
+            found.append(Figure(f"{days} days ahead, expected against spent", f"{expected / spent:.0%}", tip))
+    return found
 
 
 def _figure(name: str, value: object) -> Figure:
@@ -141,7 +153,17 @@ def _days(value: float) -> str:
     return f"{value:.1f} days"
 
 
-_CONTENDERS = {"projected": "Weekly chances, projected", "direct": "The horizon directly", "plain": "Plain logistic"}
+def _whole_days(value: float) -> str:
+    return f"{value:,.0f} days"
+
+
+_SUMS = ("expected", "spent")
+_CONTENDERS = {
+    "steady": "Steady weights",
+    "projected": "Weekly chances, projected",
+    "direct": "The horizon directly",
+    "plain": "Plain logistic",
+}
 _RANGE = "How often the range that should hold 80 % of what comes did hold it"
 _KNOWN: Mapping[str, tuple[str, Callable[[float], str], str]] = {
     "auc": ("AUC", _three, "Area under the ROC curve: 0.5 is guessing, 1 is perfect"),
@@ -170,6 +192,8 @@ _KNOWN: Mapping[str, tuple[str, Callable[[float], str], str]] = {
     "products": ("Products known", _count, ""),
     "pairs": ("Pairs kept", _count, ""),
     "pair_error": ("Counts of pairs are off by at most", brief, ""),
+    "orders": ("Orders judged", _count, ""),
+    "reach_days": ("Checked so far ahead", _whole_days, "How far ahead there is something to hold forecasts against"),
     "hooked_after": ("Hooked after so many orders", _count, ""),
 }
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from console.clients.analytics.customers import Estimate, Profile, Window
@@ -42,7 +43,7 @@ def _moment(title: str, window: Window | None, now: datetime, zone: ZoneInfo) ->
         return Tile(title, missing=_wanting(window))
     low, high = window.low or window.at, window.high or window.at
     note = f"was expected {ago(window.at, now)}" if window.at < now else ago(window.at, now)
-    at = _between((window.at - low).total_seconds(), (high - low).total_seconds())
+    at = _between(Decimal((window.at - low).total_seconds()), Decimal((high - low).total_seconds()))
     return Tile(title, short_date(window.at, zone), note, day_of(low, now, zone), day_of(high, now, zone), at)
 
 
@@ -53,12 +54,12 @@ def _sum(title: str, estimate: Estimate | None) -> Tile:
     if estimate.low is None or estimate.high is None:
         return Tile(title, value)
     low, high = amount(estimate.low), amount(estimate.high)
-    at = _between(float(amount(estimate.amount) - low), float(high - low))
+    at = _between(amount(estimate.amount) - low, high - low)
     return Tile(title, value, "", money(low, currency, whole=True), money(high, currency, whole=True), at)
 
 
-def _between(part: float, whole: float) -> float | None:
-    return round(100 * min(max(part / whole, 0.0), 1.0), 1) if whole > 0 else None
+def _between(part: Decimal, whole: Decimal) -> float | None:
+    return round(100 * float(min(max(part / whole, Decimal(0)), Decimal(1))), 1) if whole > 0 else None
 
 
 def _wanting(estimate: Window | Estimate | None) -> str:

@@ -28,6 +28,7 @@ WORDS = {
     "segments": "Segments",
     "purchase_timing": "Next order: when",
     "purchase_value": "Next order: how much",
+    "value_12m": "Next 12 months: how much",
     # how an alert ended
     "contacted": "Contacted",
     "recovered": "Recovered",
