@@ -28,7 +28,7 @@ from analytics.operators.segment import (
 )
 from analytics.orders import DAY, Orders
 from analytics.profile import Profile, pack, unpack
-from tests.analytics.stories import START, fold_all, order, regular, reloaded, tick, ticks
+from tests.analytics.stories import START, fold_all, order, regular, reloaded, ticks
 
 WEEK = 7 * DAY
 PLAN = Plan(grid_from=START, stop_after=math.inf)

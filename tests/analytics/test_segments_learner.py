@@ -1,4 +1,4 @@
-"""The learner of segments: quantiles, centres that stay themselves, names, and after how many purchases one is hooked."""
+"""The learner of segments: quantiles, centres that stay themselves, names, and when customers are hooked."""
 
 import math
 import pickle

@@ -211,7 +211,9 @@ async def test_a_customer_shows_what_comes_next_and_how_surely(visitor: httpx.As
     assert "Segment Slipping regulars Recency 2 of 5 Frequency 5 of 5 Money 4 of 5" in said
     assert "Next order’s value £43.20 £31 8 in 10 £58" in said
     assert "Next 12 months Not enough evidence 4 months known; a year is needed" in said
-    assert "Support load Not known Not enough evidence to say. 1 ticket, not enough" in said
+    assert "Support load Not known Not enough evidence: 1 ticket, not enough." in said
+    assert "Spend Normal The last order was as usual" in said
+    assert said.index("Churn risk Alarm 81%") < said.index("Spend Normal")
 
 
 async def test_offers_come_with_their_reasons(running: Running, visitor: httpx.AsyncClient) -> None:
@@ -240,6 +242,18 @@ async def test_segments_show_size_worth_middle_and_loyalty(visitor: httpx.AsyncC
     assert "3 61% 52% and 70% 111" in said
     assert page.text.count("data-chart=") == 2
     assert "<b>regulars" not in page.text
+
+
+async def test_segments_are_shown_before_anybody_is_in_one(
+    visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = catalogue.segments()
+    answer["items"] = [one | {"customers": 0, "share": 0, "spent": []} for one in answer["items"]]
+    monkeypatch.setattr(catalogue, "segments", lambda: answer)
+    said = text_of(await visitor.get("/segments"))
+    assert "Nobody is placed yet." in said
+    assert "0 customers" not in said
+    assert "Middle customer spent" in said
 
 
 async def test_segments_say_what_is_missing(visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:

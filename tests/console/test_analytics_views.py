@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.clients.analytics.customers import Estimate, Measure, Profile, Reason, Window
+from console.clients.analytics.customers import Estimate, Evidence, Measure, Profile, Reason, Score, Window
 from console.clients.analytics.decisions import Decision
 from console.clients.analytics.models import Model
-from console.clients.analytics.queries import DryRun, Position
+from console.clients.analytics.queries import DryRun, Firing, Position
 from console.clients.analytics.segments import Loyalty, Repeat, Segment, Segments, Spent
 from console.views.features import features
 from console.views.figures import contenders, matches, told
 from console.views.models import calibration_chart, progress_chart, use_of, verdict
-from console.views.outlook import tiles
+from console.views.outlook import scores, tiles
 from console.views.rule import EXAMPLES, excerpt, firings
 from console.views.segments import Rate, groups, loyalty_chart, rates, share_chart
 from console.views.why import comparison, shown_step, weighed
@@ -114,6 +114,7 @@ def model(name: str) -> Model:
 
 def test_figures_are_said_in_words_whatever_a_learner_tells() -> None:
     said = {figure.label: figure.text for figure in told(model("churn_risk"), parts=True)}
+    assert list(said)[:4] == ["Examples learned", "AUC", "Brier score", "Log loss"]
     assert said["AUC"] == "0.783"
     assert said["Calibration error"] == "1.6%"
     assert "Contenders" not in said
@@ -152,6 +153,9 @@ def test_a_model_without_probabilities_is_judged_by_its_rivals_and_ranges() -> N
     worse = Model(model="l", version=1, examples=900, figures={"hit_rate_10": 0.1, "popular_hit_rate_10": 0.2})
     assert verdict(worse) == ("watch", "No better than the ten most popular")
     assert verdict(Model(model="l", version=1, examples=9, figures={"hit_rate_10": 0.1}))[0] == "unknown"
+    unjudged = {"hit_rate_10": 0.0, "popular_hit_rate_10": 0.0, "judged": 0}
+    assert verdict(Model(model="l", version=1, examples=900, figures=unjudged))[0] == "unknown"
+    assert matches(Model(model="l", version=1, examples=900, figures=unjudged)) == []
     assert verdict(Model(model="c", version=1, examples=900, figures={"auc": None}))[0] == "unknown"
 
 
@@ -252,6 +256,30 @@ def test_any_estimate_can_be_shown(value: str, low: str, high: str, at: datetime
     )
     for tile in tiles(profile, NOW, LONDON):
         assert tile.at is None or 0 <= tile.at <= 100
+
+
+def test_scores_out_of_the_usual_come_first() -> None:
+    def score(kind: str, level: str, value: float | None, version: str | None = None, *, enough: bool = True) -> Score:
+        evidence = Evidence(enough=enough)
+        return Score(kind=kind, label=kind, level=level, value=value, model_version=version, evidence=evidence)
+
+    given = [
+        score("segment", "ok", None, "5"),
+        score("web", "unknown", None, enough=False),
+        score("spend", "ok", 0.1),
+        score("churn_risk", "ok", 0.2, "41"),
+        score("support", "watch", 0.6),
+        score("silence", "alarm", 0.9),
+    ]
+    placed = scores(Profile(customer="c", scores=given))
+    assert [(one.kind, one.calm) for one in placed] == [
+        ("silence", False), ("support", False), ("churn_risk", False), ("spend", True), ("web", True),
+    ]  # fmt: skip
+
+
+def test_a_tried_rule_has_no_name_yet() -> None:
+    firing = Firing(customer="c", time=NOW, sentence="It: open tickets 1 > 0.")
+    assert firing.said == "Open tickets 1 > 0."
 
 
 def test_segments_are_measured_in_one_currency() -> None:

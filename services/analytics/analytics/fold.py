@@ -128,6 +128,8 @@ class Fold:
         """
         to = self._goes_to(event)
         if to is not None:
+            if event.what is What.PROFILE_MERGED and to == self._customers.moved.get(event.customer):
+                self._partings.join(event)
             self._noticing.changes.facts.append(separating.passed_on(event, to))
         else:
             _APPLY.get(event.what, Fold._customer_event)(self, event)

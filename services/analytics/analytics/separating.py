@@ -194,7 +194,9 @@ def put(customers: Customers, changes: Changes, event: Event, found: Rebuilt, me
     elif found.sent_before:
         changes.facts.append(learned(event, customer, into, found.profile, members, again=True))
     else:
-        changes.facts.append(passed_on(event, into))
+        # Under an id of its own: that of this record counts as folded here.
+        id_ = stable_id("onward", event.id, into)
+        changes.facts.append(emission(PROFILE_MERGED, into, event.data, event, event.time, id_, about=event.said_of))
     return into is None
 
 
@@ -262,7 +264,8 @@ def given_on(event: Event, partings: Partings) -> list[Envelope]:
     """Of facts that were given back those about somebody who was taken apart from the customer since."""
     theirs: dict[str, list[Event]] = {}
     for fact in facts_of(event):
-        if to := partings.whose(fact):
+        to = partings.whose(fact)
+        if to is not None and to != fact.said_of:  # else their own log has it
             theirs.setdefault(to, []).append(fact)
     return [said for to, facts in theirs.items() for said in returned(event, to, facts, {})]
 

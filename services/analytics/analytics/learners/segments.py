@@ -113,7 +113,7 @@ class SegmentsLearner:
         self.filled += free
         self.seen += len(x)
         rest = len(x) - free
-        taken = np.flatnonzero(self.chance.random(rest) < SAMPLE / self.seen) + free
+        taken = np.flatnonzero(self.chance.random(rest) < SAMPLE / max(1.0, self.seen)) + free
         places = self.chance.integers(0, SAMPLE, len(taken))
         self.rows[places], self.currency_of[places] = x[taken], currencies[taken]
 

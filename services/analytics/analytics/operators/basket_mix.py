@@ -164,7 +164,7 @@ class BasketMix(Operator):
         if own.evidence < CALM_YEARS:
             return (Clear(self.kind, "They buy their usual things again."),)
         if own.unfamiliar < CHANGE_BASKETS or event.time - own.since < CHANGE_DAYS * DAY:
-            return NOTHING
+            return (Raise(explain(profile, own, share, usual)),) if own.evidence >= ALARM_YEARS else NOTHING
         own.young, own.old, own.evidence, own.baskets = bits, 0, 0.0, 1
         return (Clear(self.kind, "What they buy now is the new usual."),)
 

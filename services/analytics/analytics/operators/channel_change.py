@@ -161,8 +161,9 @@ class ChannelChange(Operator):
     def _say(
         self, profile: Profile, event: Event, own: Channels, everybody: ChannelPopulation, channel: int, usual: int
     ) -> Sequence[Outcome]:
+        remarkable = own.evidence >= ALARM_YEARS and channel != usual
         if self.kind not in profile.episodes:
-            if own.evidence < ALARM_YEARS or channel == usual:
+            if not remarkable:
                 return NOTHING
             own.since, own.elsewhere = event.time, 1
             return (Raise(explain(profile, own, everybody, event.data["channel"], usual)),)
@@ -170,7 +171,8 @@ class ChannelChange(Operator):
         if own.evidence < CALM_YEARS:
             return (Clear(self.kind, "They order where they used to."),)
         if own.elsewhere < CHANGE_ORDERS or event.time - own.since < CHANGE_DAYS * DAY:
-            return NOTHING
+            found = explain(profile, own, everybody, event.data["channel"], usual) if remarkable else None
+            return (Raise(found),) if found else NOTHING
         own.counts, own.evidence = {channel: MIN_ORDERS}, 0.0
         return (Clear(self.kind, f"Ordering by {event.data['channel']} is the new usual."),)
 

@@ -95,7 +95,7 @@ class PurchaseFrequency(Operator):
         if max(pace.faster, pace.slower) < CALM_YEARS:
             return (Clear(self.kind, "Orders come at the usual pace again."),)
         if pace.since < CHANGE_GAPS or pace.days < CHANGE_DAYS:
-            return NOTHING
+            return (Raise(explain(pace, gap)),) if max(pace.faster, pace.slower) >= _ALARM else NOTHING
         pace.mean, pace.gaps = max(pace.days / pace.since - 0.5, 0.5), MIN_GAPS
         pace.faster = pace.slower = 0.0
         return (Clear(self.kind, f"An order every {days_text(pace.mean + 0.5)} is the new usual."),)

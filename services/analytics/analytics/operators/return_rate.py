@@ -130,7 +130,7 @@ class ReturnRate(Operator):
         if evidence < CALM_YEARS:
             return (Clear(self.kind, "Returns are as usual again."),)
         if own.orders_since < CHANGE_ORDERS:
-            return NOTHING
+            return (Raise(explain(profile, own, _rate(own, world))),) if evidence >= ALARM_YEARS else NOTHING
         own.orders, own.returns = float(own.orders_since), float(own.returns_since)
         own.more = own.fewer = 0.0
         return (Clear(self.kind, "So many returns are the new usual."),)

@@ -128,7 +128,7 @@ class WebActivity(Operator):
         if evidence < CALM_YEARS:
             return (Clear(self.kind, "Visits are as usual again."),)
         if own.weeks_since < CHANGE_WEEKS:
-            return NOTHING
+            return (Raise(explain(own, visits, usual)),) if evidence >= _ALARM else NOTHING
         own.usual, own.weeks = own.visits_since / own.weeks_since, MIN_WEEKS
         own.more = own.fewer = 0.0
         return (Clear(self.kind, f"{own.usual:.1f} visits a week are the new usual."),)

@@ -11,8 +11,7 @@ from console.clients.analytics.offers import Offers
 from console.clients.contact import Contact, Timeline
 from console.pages.alerts import SAID
 from console.pages.visit import Id, Part, Visit, Visiting, part
-from console.views import rhythm, timeline
-from console.views.outlook import tiles
+from console.views import outlook, rhythm, timeline
 
 routes = APIRouter(prefix="/customers")
 
@@ -45,7 +44,8 @@ async def show(
         person=person,
         profile=profile,
         chart=_chart(visit, profile, orders),
-        tiles=tiles(profile.value, visit.now, visit.visitor.zone) if profile.value else [],
+        tiles=outlook.tiles(profile.value, visit.now, visit.visitor.zone) if profile.value else [],
+        scores=outlook.scores(profile.value) if profile.value else [],
         offers=offers,
         orders=orders,
         tickets=tickets,

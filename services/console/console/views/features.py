@@ -46,6 +46,10 @@ def _plain(value: float, _: str) -> str:
     return brief(value)
 
 
+def _count(value: float, _: str) -> str:
+    return f"{value:,.0f}"
+
+
 def _days(value: float, _: str) -> str:
     number = brief(round(value, 1) if value < 100 else round(value))
     return f"{number} day" if number == "1" else f"{number} days"
@@ -102,19 +106,19 @@ _KNOWN: Mapping[str, tuple[str, Format]] = {
     "silent_days": ("Silent for", _days),
     "mean_days": ("Usual time between orders", _days),
     "usual_days": ("Usual time between orders", _days),
-    "gaps": ("Gaps between orders behind it", _plain),
+    "gaps": ("Gaps between orders behind it", _count),
     "shape": ("Regularity (1 is by chance, more is like clockwork)", _plain),
     # spend
     "usual_log": ("Usual order", _money_of_log),
     "spread_log": ("Orders scatter by a factor of", _times_of_log),
     "log_ratio": ("This order, unusual against usual", _odds),
     "spell": ("Chance of an unusual spell before it", _share),
-    "orders": ("Orders behind it", _plain),
+    "orders": ("Orders behind it", _count),
     "evidence_years": ("Evidence", _years),
     # churn
     "recency": ("Since the last order", _days),
     "tenure": ("Since the first order", _days),
-    "order_days": ("Days with an order", _plain),
+    "order_days": ("Days with an order", _count),
     "recent_14": ("Orders of late, fading within 14 days", _plain),
     "recent_28": ("Orders of late, fading within 28 days", _plain),
     "recent_112": ("Orders of late, fading within 112 days", _plain),
@@ -132,13 +136,13 @@ _KNOWN: Mapping[str, tuple[str, Format]] = {
     "recent": ("Tickets in about three weeks", _plain),
     "expected": ("Tickets expected in that time", _plain),
     "weight": ("Tickets this is known from", _plain),
-    "open": ("Of them open", _plain),
+    "open": ("Of them open", _count),
     "usual_rate": ("Usual share of returns", _share),
     "visits": ("Visits in the last week", _plain),
     "usual": ("Usual visits a week", _plain),
     "share": ("Familiar in the last basket", _share),
     "usual_share": ("Usual share", _share),
-    "baskets": ("Baskets behind it", _plain),
+    "baskets": ("Baskets behind it", _count),
     # a standing query
     "rule": ("Rule", _plain),
     "severity": ("Severity", _plain),

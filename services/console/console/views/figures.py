@@ -20,9 +20,11 @@ class Figure:
 
 
 def told(model: Model, *, parts: bool) -> list[Figure]:
-    """What was told of a version, in the learner's own order; with `parts` also by group, where it was so told."""
+    """What was told of a version, the known figures first; with `parts` also by group, where it was so told."""
     flat: dict[str, object] = {}
-    for name, value in model.figures.items():
+    order = {name: place for place, name in enumerate(_KNOWN)}
+    for name in sorted(model.figures, key=lambda name: (order.get(name, len(order)), name)):
+        value = model.figures[name]
         if name in _TOLD_ELSEWHERE:
             continue
         if not isinstance(value, Mapping):
@@ -75,7 +77,7 @@ def matches(model: Model) -> list[Match]:
     found = []
     for title, ours, theirs, label, form, lower in _PAIRS:
         own, other = _number(figures.get(ours)), _number(figures.get(theirs))
-        if own is not None and other is not None:
+        if own is not None and other is not None and own + other > 0:
             found.append(_match(title, {"This model": own, label: other}, form, lower=lower))
     recent = {one.label: one.recent for one in contenders(model) if one.recent is not None}
     if len(recent) > 1:
@@ -107,12 +109,12 @@ class Contender:
 
 
 def contenders(model: Model) -> list[Contender]:
-    """Empty where a model has no challengers."""
+    """Who is scored with first, then the champion; empty where a model has no challengers."""
     figures = model.figures
     told_of = figures.get("contenders")
     if not isinstance(told_of, Mapping):
         return []
-    return [
+    found = [
         Contender(
             _CONTENDERS.get(name, words(name)),
             name == figures.get("leader"),
@@ -122,6 +124,7 @@ def contenders(model: Model) -> list[Contender]:
         for name, each in told_of.items()
         if isinstance(each, Mapping)
     ]
+    return sorted(found, key=lambda one: (not one.leads, not one.champion, one.label))
 
 
 def number_of(figures: Mapping[str, Any], name: str) -> float | None:

@@ -35,6 +35,7 @@ def calibration(bins: Sequence[CalibrationBin]) -> list[Point]:
 
 LEAST_EXAMPLES = 200
 _RANGE_WANTED, _RANGE_OFF = 0.8, 0.05
+_COUNTS = ("judged", "orders", "gaps")  # of what was judged, by the name the learner gives it
 
 
 def verdict(model: Model) -> tuple[str, str]:
@@ -49,12 +50,15 @@ def verdict(model: Model) -> tuple[str, str]:
         return "alarm", "Hardly better than guessing"
     off = calibration_error(model.calibration)
     if off is not None and off > 0.1:
-        return "watch", f"Sorts well, but is off by {off:.0%} on average"
+        return "watch", f"Sorts customers, but is off by {off:.0%} on average"
     return "ok", "Healthy"
 
 
 def _other(model: Model) -> tuple[str, str]:
     """Of a model that gives no probabilities: held against its rivals, and its ranges against what came."""
+    judged = next((count for name in _COUNTS if (count := number_of(model.figures, name)) is not None), None)
+    if judged is not None and judged < LEAST_EXAMPLES:
+        return "unknown", "Not enough evidence yet"
     for match in matches(model):
         best = next(rival for rival in match.rivals if rival.leads)
         if best is not match.rivals[0]:

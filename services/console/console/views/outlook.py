@@ -1,11 +1,11 @@
-"""What comes next for a customer: estimates with the range that holds eight in ten."""
+"""What comes next for a customer: estimates with the range that holds eight in ten; and live scores in order."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from console.clients.analytics.customers import Estimate, Profile, Window
+from console.clients.analytics.customers import Estimate, Profile, Score, Window
 from console.views.sparkline import amount
 from console.views.wording import ago, day_of, money, short_date
 
@@ -64,3 +64,12 @@ def _between(part: Decimal, whole: Decimal) -> float | None:
 
 def _wanting(estimate: Window | Estimate | None) -> str:
     return (estimate.evidence.text if estimate else "") or _UNKNOWN
+
+
+_LEVELS = {"alarm": 0, "watch": 1, "ok": 2}
+
+
+def scores(profile: Profile) -> list[Score]:
+    """What is out of the usual first, what takes one line last. The segment has a place of its own."""
+    shown = [score for score in profile.scores if score.kind != "segment"]
+    return sorted(shown, key=lambda one: (one.calm, not one.evidence.enough, _LEVELS.get(one.level, 3)))

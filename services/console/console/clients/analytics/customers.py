@@ -45,6 +45,13 @@ class Score(Answer):
     computed_at: datetime | None = None
     model_version: str | None = None
 
+    @property
+    def calm(self) -> bool:
+        """Whether one line is enough: as usual, or not known. A model's probability is always worth its place."""
+        if not self.evidence.enough:
+            return True
+        return self.level in ("ok", "unknown") and (self.model_version is None or self.value is None)
+
 
 class Trigger(Answer):
     trigger: str = ""

@@ -66,6 +66,12 @@ class Firing(Answer):
     time: datetime
     sentence: str
 
+    @property
+    def said(self) -> str:
+        """The sentence without the name that a rule has while it is only tried."""
+        text = self.sentence.removeprefix("It: ")
+        return text[:1].upper() + text[1:]
+
 
 class DryRun(Answer):
     """`holding`: of how many customers the rule is true at the end. `text` says it all in one sentence."""
