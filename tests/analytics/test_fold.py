@@ -158,7 +158,9 @@ def test_a_source_that_stops_is_not_taken_for_silent_customers() -> None:
 
     said = fold_all(fold, sorted(events, key=lambda event: event.time))
 
-    assert [(e.key, e.data["kind"]) for e in said if e.type == "heed.trigger.raised.v1"] == [("c_0", "purchase_silence")]
+    assert [(e.key, e.data["kind"]) for e in said if e.type == "heed.trigger.raised.v1"] == [
+        ("c_0", "purchase_silence")
+    ]
     assert [e.type for e in said if e.key == ""] == ["heed.silence.widespread.v1"]
 
 

@@ -66,9 +66,7 @@ async def test_customers_are_placed_and_counted(
     mine = by_name[shown["segment"]["name"]]
     assert mine["segment"] == shown["segment"]["segment"]
     assert (mine["customers"], mine["share"]) == (1, 0.5)
-    assert mine["spent"] == [
-        {"amount": shown["spend"][0]["amount"], "currency": "GBP", "share": mine["spent"][0]["share"]}
-    ]
+    assert mine["spent"][0]["amount"] == f"{float(shown['spend'][0]['amount']):.2f}"
     assert mine["spent"][0]["share"] > 0.9
     assert set(mine["centre"]) == {"orders", "spent", "gap_days", "silent_gaps", "tenure_days"}
     assert mine["description"]

@@ -25,13 +25,13 @@ from campaign.composer import Composer
 from campaign.courier import Courier, Pace
 from campaign.domain import Status
 from campaign.mail import Sender
-from campaign.models import EnrolmentRow, MessageRow
+from campaign.models import ContactRow, EnrolmentRow, MessageRow
 from campaign.repository import contacts, messages
 from campaign.service import Contacts, Enrolments, Letterbox, Responses
 from campaign.service.outgoing import Attempt, Claim, Fate
 from campaign.smtp import Server
 from common import envelope as envelopes
-from common.clock import FakeClock, SystemClock
+from common.clock import FakeClock, SystemClock, rfc3339
 from common.database import Database
 from common.failures import TransientError
 from common.ids import new_id
@@ -215,9 +215,7 @@ class Cases:
         data = {"losing": losing, "surviving": surviving, "reason": "same e-mail"}
         return self.fact(events.CONTACT_MERGED, losing, data)
 
-    def separated(
-        self, losing: str, surviving: str, *keys: str, ordered: datetime | None = None
-    ) -> envelopes.Envelope:
+    def separated(self, losing: str, surviving: str, *keys: str, ordered: datetime | None = None) -> envelopes.Envelope:
         moments = {"surviving": None, "losing": rfc3339(ordered) if ordered else None}
         data = {"losing": losing, "surviving": surviving, "keys": [losing, *keys], "last_order_at": moments}
         return self.fact(events.CONTACT_SEPARATED, losing, data)

@@ -1,5 +1,6 @@
 """The use cases on a real database; the clock is moved by hand."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import select
 from campaign.domain import MAX_ATTEMPTS, Status
 from campaign.service.outgoing import Fate
 from campaign.templates import TemplateError
+from common.ids import new_id
 from common.outbox import OUTBOX
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -232,7 +234,9 @@ async def test_a_merge_that_is_undone_gives_journeys_and_messages_back(cases: An
     await cases.handle(cases.merged(earlier, losing), cases.merged(losing, surviving))
     assert [row.customer for row in await cases.enrolled(surviving)] == [surviving]
     parted = cases.separated(losing, surviving, earlier)
-    await cases.handle(replace(parted, id=new_id(), key=surviving), parted, cases.contact(losing), cases.contact(surviving))
+    await cases.handle(
+        replace(parted, id=new_id(), key=surviving), parted, cases.contact(losing), cases.contact(surviving)
+    )
 
     assert (await cases.enrolment(losing)).outcome is None
     assert await cases.enrolled(surviving) == []

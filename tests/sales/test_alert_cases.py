@@ -1,13 +1,16 @@
 """Triggers, people and time acting on alerts: rows, facts and the log of changes."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from common.envelope import Envelope
 from common.failures import InvalidError
+from common.ids import new_id
 from common.problems import Problem
 from common.tokens import Principal
 from sales.domain import SLA, Outcome, Severity
@@ -236,7 +239,11 @@ async def test_a_merge_that_is_undone_gives_alerts_back_to_whom_they_were_about(
     assert [whose[row.id] for row in (theirs, older, late)] == [losing] * 3
     assert [whose[row.id] for row in (mine, of_both)] == [surviving] * 2
     assert (await cases.changes_of(theirs.id))[-1]["customer"] == {"id": losing, "name": "Bob"}
-    assert [(await cases.raise_alert(key)).customer for key in (losing, earlier, surviving)] == [losing, losing, surviving]
+    assert [(await cases.raise_alert(key)).customer for key in (losing, earlier, surviving)] == [
+        losing,
+        losing,
+        surviving,
+    ]
     assert (await cases.raise_alert(losing)).owner_id == "anna", "whoever knows both keeps both"
 
 

@@ -1,12 +1,14 @@
 """Captured leads: deduplicated, routed, answered."""
 
 import asyncio
+import secrets
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from common.keys import entity_key
 from common.problems import Problem
 from common.tokens import Principal
 from sales.domain import LeadStatus

@@ -1,7 +1,7 @@
 """What analytics takes from the log, in a form quick to fold, and what it emits."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -100,7 +100,7 @@ _WITH_MONEY = frozenset({What.ORDER, What.RETURN})
 class Event:
     """One record. Times in seconds since 1970; `amount` in ten-thousandths; `backfill` 0 for live facts.
 
-    `said_of` is the key it was first said under, where it was passed on to another one since.
+    `via` are the keys it was under before, the first one first, where it was passed on to another one.
     """
 
     what: What
@@ -115,7 +115,7 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)
     partition: int = -1
     offset: int = -1
-    said_of: str = ""
+    via: tuple[str, ...] = ()
 
 
 def decode(record: Record) -> Event | None:
@@ -153,7 +153,7 @@ def _event(what: What, key: bytes, headers: Mapping[str, bytes], value: bytes) -
     )
     subject = headers.get("ce_subject")
     if subject and subject != key:
-        event.said_of = subject.decode()
+        event.via = tuple(subject.decode().split())
     event.data = orjson.loads(value)
     if not isinstance(event.data, dict):
         raise TypeError("the data of a fact is an object")
@@ -207,17 +207,17 @@ def id_text(id_: str) -> str:
 
 
 def emission(
-    type_: str, key: str, data: Mapping[str, Any], cause: Event, at: float, id_: str, *, about: str = ""
+    type_: str, key: str, data: Mapping[str, Any], cause: Event, at: float, id_: str, *, via: Iterable[str] = ()
 ) -> Envelope:
     """A fact that analytics says because of `cause`; its moments come from the log, never from a clock.
 
-    `about` is whom it is about, where that is not the customer whose key it goes to.
+    `via` are the keys that it was under before, where it is passed on.
     """
     return Envelope(
         type=type_,
         source=SOURCE,
         key=key,
-        subject=about or key or None,
+        subject=" ".join(via) or key or None,
         data=data,
         time=moment(at),
         received=moment(cause.received),

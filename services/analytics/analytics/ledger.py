@@ -59,7 +59,7 @@ class Ledger:
         self.event, self.customer = event, event.customer
         self.losing = str(event.data["losing"]) if event.what is What.CONTACT_SEPARATED else None
         self.returned: list[Event] = []
-        self._on_log_of: dict[str, str] = {}
+        self._on_logs_of: dict[str, tuple[str, ...]] = {}
         self._moved_at: int | None = None
         self._away: list[tuple[int, int]] = []
         self._partings: list[_At] = []
@@ -72,7 +72,7 @@ class Ledger:
             self._learn(event)
         elif event.what is What.PROFILE_RETURNED:
             for fact in facts_of(event):
-                self._on_log_of[fact.id] = event.said_of
+                self._on_logs_of[fact.id] = event.via
                 if fact.what is What.PROFILE_MERGED:
                     self._learn(fact, given_back=True)
                 else:
@@ -123,7 +123,7 @@ class Ledger:
 
     def is_known_to_them(self, event: Event) -> bool:
         """Whether the log of whoever is taken apart now has it: it was passed on from there."""
-        return self.losing in (event.said_of, self._on_log_of.get(event.id))
+        return self.losing in (*event.via, *self._on_logs_of.get(event.id, ()))
 
     def holds(self, losing: str) -> bool:
         """Whether what this customer sent on when they moved held what was learned of somebody."""

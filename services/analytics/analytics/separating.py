@@ -36,7 +36,7 @@ def own_key(event: Event) -> str:
             value = identifiers.get(kind)
             if isinstance(value, str) and value.strip() and len(value) <= _LONGEST:
                 return entity_key("c", kind, value)
-    return event.said_of or event.customer
+    return event.via[0] if event.via else event.customer
 
 
 Packed = tuple[int, Sequence[str]]  # as JSON has a Parting
@@ -196,7 +196,7 @@ def put(customers: Customers, changes: Changes, event: Event, found: Rebuilt, me
     else:
         # Under an id of its own: that of this record counts as folded here.
         id_ = stable_id("onward", event.id, into)
-        changes.facts.append(emission(PROFILE_MERGED, into, event.data, event, event.time, id_, about=event.said_of))
+        changes.facts.append(emission(PROFILE_MERGED, into, event.data, event, event.time, id_, via=way(event)))
     return into is None
 
 
@@ -217,8 +217,12 @@ def _take_over(profile: Profile, told: dict[int, Episode]) -> None:
 
 def passed_on(event: Event, to: str) -> Envelope:
     """A fact that came under a key it does not belong to goes on, with its own id, so it counts once."""
-    about = event.said_of or event.customer
-    return emission(TYPES[event.what], to, event.data, event, event.time, event.id, about=about)
+    return emission(TYPES[event.what], to, event.data, event, event.time, event.id, via=way(event))
+
+
+def way(event: Event) -> tuple[str, ...]:
+    """The keys it was under until now."""
+    return event.via if event.customer in event.via else (*event.via, event.customer)
 
 
 def learned(
@@ -265,7 +269,7 @@ def given_on(event: Event, partings: Partings) -> list[Envelope]:
     theirs: dict[str, list[Event]] = {}
     for fact in facts_of(event):
         to = partings.whose(fact)
-        if to is not None and to != fact.said_of:  # else their own log has it
+        if to is not None and to not in (*fact.via, *event.via):  # else their own log has it
             theirs.setdefault(to, []).append(fact)
     return [said for to, facts in theirs.items() for said in returned(event, to, facts, {})]
 
@@ -277,7 +281,7 @@ def _parts(facts: Iterable[Event]) -> Iterator[list[dict[str, Any]]]:
         item = {
             "type": TYPES[event.what],
             "id": event.id,
-            "said_of": event.said_of or event.customer,
+            "via": way(event),
             "time": event.time,
             "received": event.received,
             "backfill": event.backfill,
@@ -306,7 +310,7 @@ def facts_of(event: Event) -> Iterator[Event]:
             data=item["data"],
             partition=event.partition,
             offset=event.offset,
-            said_of=str(item["said_of"]),
+            via=tuple(map(str, item["via"])),
         )
         read_money(fact)
         yield fact

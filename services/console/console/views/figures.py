@@ -7,7 +7,7 @@ from typing import Any
 from console.clients.analytics.models import Model
 from console.views.wording import brief, words
 
-_TOLD_ELSEWHERE = frozenset({"calibration", "contenders", "leader", "champion", "segments"})
+_TOLD_ELSEWHERE = frozenset({"calibration", "contenders", "leader", "champion", "segments", "by_days"})
 
 
 @dataclass(frozen=True)
