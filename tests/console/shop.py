@@ -133,7 +133,7 @@ def timeline(customer: str) -> list[Json]:
     page = {"kind": "page"}
     found = [
         entry("alert", "Alert raised", "Orders every 9 days; silent for 24.", {}, minutes=2),
-        entry("trigger", "Silence noticed", "24 days since the last order", {}, minutes=2),
+        entry("trigger", "Noticed: silent for 24 days.", None, {"trigger": "tr-a-0"}, minutes=2),
         entry("touchpoint", "Viewed Returns policy", "/returns", page, hours=3),
         entry("touchpoint", "Viewed Delivery times", "/delivery", page, hours=3.1),
         entry("touchpoint", "Viewed Oolong, 250 g", "/shop/oolong", page, hours=3.2),

@@ -15,6 +15,7 @@ PAGES = {
     "/alerts?status=all": "Recovered",
     "/alerts?more=1": "Nothing waits",
     "/alerts?status=snoozed&kind=churn_risk&owner=me": "No alerts like this",
+    "/alerts?kind=standing_query": "No alerts like this",
     CUSTOMER: "Rhythm",
     f"{CUSTOMER}?kind=order": "Ordered for",
     "/contacts": "Mei-Ling Zhou",
@@ -95,6 +96,9 @@ async def test_what_is_not_there_is_a_page_too(visitor: httpx.AsyncClient) -> No
 async def test_bad_queries_are_refused_as_a_page(visitor: httpx.AsyncClient) -> None:
     for path in (
         "/alerts?status=drop%20table",
+        "/alerts?kind=churn_risk2",
+        "/watch?ended=maybe",
+        "/models/A-B",
         f"{CUSTOMER}?kind=%3Cb%3E",
         "/leads?status=x",
         f"/contacts?q={'x' * 300}",

@@ -15,7 +15,15 @@ from heed.replay.page import PAGE_FILE, write_page
 from heed.replay.reading import Log, read_log
 from heed.replay.report import REPORT_FILE, TIMINGS_FILE, report_of, write_json
 from heed.replay.results import Results
-from heed.replay.writing import DECISIONS_FILE, EVENTS_FILE, REFUSED_FILE, SCORES_FILE, Tables, write_refused
+from heed.replay.writing import (
+    DECISIONS_FILE,
+    EVENTS_FILE,
+    REFUSED_FILE,
+    SCORES_FILE,
+    Tables,
+    unfinished,
+    write_refused,
+)
 
 _FILES = (SCORES_FILE, EVENTS_FILE, DECISIONS_FILE, REFUSED_FILE, REPORT_FILE, TIMINGS_FILE, PAGE_FILE)
 
@@ -105,6 +113,7 @@ def _without_collector() -> Iterator[None]:
 def _clear(out: Path) -> None:
     for name in _FILES:
         (out / name).unlink(missing_ok=True)
+        unfinished(out / name).unlink(missing_ok=True)
 
 
 def _nothing(file: Path, log: Log, out: Path) -> str:

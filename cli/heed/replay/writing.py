@@ -68,11 +68,11 @@ NOT_ENOUGH = "not enough"
 
 
 class Table:
-    """One Parquet file, written a row group at a time."""
+    """One Parquet file, written a row group at a time. It has another name until it is whole."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._schema = schema
-        self._writer = pa.parquet.ParquetWriter(path, schema, compression="zstd", compression_level=3)
+        self._path, self._schema = path, schema
+        self._writer = pa.parquet.ParquetWriter(unfinished(path), schema, compression="zstd", compression_level=3)
         self._columns: dict[str, list[Any]] = {name: [] for name in schema.names}
 
     def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -85,6 +85,7 @@ class Table:
     def close(self) -> None:
         self._flush()
         self._writer.close()
+        unfinished(self._path).replace(self._path)
 
     def _flush(self) -> None:
         if self._columns[self._schema.names[0]]:
@@ -186,6 +187,11 @@ class Tables:
             compression_level=3,
             row_group_size=_GROUP_ROWS,
         )
+
+
+def unfinished(path: Path) -> Path:
+    """What a file is called while it is being written."""
+    return path.with_name(f"{path.name}.part")
 
 
 def write_refused(path: Path, refused: Refused) -> None:

@@ -209,8 +209,11 @@ class Fold:
     def rebuilds(self, event: Event) -> bool:
         """Whether the customer of this record, which was just applied, is to be folded again from the log."""
         sign = separating.SIGNS.get(event.what)
-        moved = event.customer in self._customers.moved and event.what is What.PROFILE_RETURNED
-        return sign is not None and bool(event.data.get(sign)) and not moved
+        if sign is None or not event.data.get(sign):
+            return False
+        if event.what is What.PROFILE_MERGED:
+            return not self._partings.is_stale(event)
+        return event.what is What.CONTACT_SEPARATED or event.customer not in self._customers.moved
 
     def scratch(self) -> "Fold":
         """An empty fold of the same partition that knows what this one knows of everybody else."""

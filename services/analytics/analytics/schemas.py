@@ -288,8 +288,8 @@ class BoughtWithList(BaseModel):
 
 
 class Because(BaseModel):
-    """What speaks for an offer: a product the customer bought, in how many of its baskets the offer is, how often it was
-    bought next; and how many bought the offer for the first time lately.
+    """What speaks for an offer: a product the customer bought, in how many of its baskets the offer is, how often it
+    was bought next; and how many bought the offer for the first time lately.
     """
 
     sku: str | None

@@ -248,6 +248,16 @@ class SpendPopulation(Section):
             found = self.groups.setdefault(key, Group())
         return found
 
+    def study(self, baseline: Baseline, segment: int, group: Group, log: float, amount: float, weight: float) -> None:
+        """An order teaches how orders are distributed, and how they scatter about their own customer's mean."""
+        on_log, on_raw = baseline.on_log(log, group), baseline.on_raw(amount, group)
+        self.shape(baseline.currency).study(on_log, on_raw, log)
+        mean = max(on_raw[0], 1e-9)
+        fresh = baseline.count / (baseline.count + 1.0)  # the mean is not known exactly either
+        squares = fresh * (log - on_log[0]) ** 2, fresh * ((amount - mean) / mean) ** 2
+        for number in {0, segment}:
+            self.group(baseline.currency, number).scatter(*squares, weight)
+
     def pack(self) -> bytes:
         groups = [
             _GROUP.pack(code.encode(), segment, g.count, g.within, g.raw_within, g.mean, g.raw_mean)

@@ -13,7 +13,7 @@ from typing import Any
 from analytics.events import Event, What
 from analytics.operators.base import NOTHING, Adopted, Clear, Kind, Noted, Operator, Outcome, Raise, Standing, World
 from analytics.operators.evidence import ALARM_YEARS
-from analytics.operators.spend_baseline import MIN_ORDERS, Baseline, Group, Shape, SpendPopulation
+from analytics.operators.spend_baseline import MIN_ORDERS, Baseline, Group, SpendPopulation
 from analytics.operators.spend_baseline import Spend as Spend
 from analytics.operators.spend_odds import Judged, judge, probability
 from analytics.operators.spend_words import explain, standing
@@ -50,31 +50,22 @@ class SpendDeviation(Operator):
         judged = judge(baseline, log, amount, event.time, group, shape)
         unusual = judged.probability >= 0.5
         if shape.studied < _STUDY_ALL or everybody.count % 8 == 0:
-            _study(population, segment, baseline, log, amount, judged.teaches, group, shape)
+            population.study(baseline, segment, group, log, amount, judged.teaches)
         noted = Noted(self.kind, judged.probability, unusual)
         if not unusual:
             baseline.learn(log, amount, judged.teaches, group)
             _note(population, everybody, currency, segment, log, amount)
             if not baseline.orders:
                 return (noted,)
-        return (noted, *self._run(profile, event, baseline, judged, unusual, log, amount))
-
-    def _run(
-        self,
-        profile: Profile,
-        event: Event,
-        baseline: Baseline,
-        judged: Judged,
-        unusual: bool,
-        log: float,
-        amount: float,
-    ) -> Sequence[Outcome]:
-        """An order of a run that an unusual one began."""
         _count(baseline, event.time, unusual, log, amount)
+        return (noted, *self._run(profile, event, baseline, judged))
+
+    def _run(self, profile: Profile, event: Event, baseline: Baseline, judged: Judged) -> Sequence[Outcome]:
+        """An order of a run that an unusual one began."""
         if _changed(baseline, event.time):
             _adopt(baseline)
             return self._end(profile, f"{CHANGE_ORDERS} orders or more like these: this is the new usual.")
-        if not unusual:
+        if judged.probability < 0.5:
             if event.time - baseline.unusual_at < CALM_DAYS * DAY:
                 return NOTHING
             _forget(baseline)
@@ -141,23 +132,3 @@ def _note(
     everybody.note(log, amount)
     if segment:
         population.group(currency, segment).note(log, amount)
-
-
-def _study(
-    population: SpendPopulation,
-    segment: int,
-    baseline: Baseline,
-    log: float,
-    amount: float,
-    weight: float,
-    group: Group,
-    shape: Shape,
-) -> None:
-    """An order teaches how orders are distributed, and how they scatter about their own customer's mean."""
-    on_log, on_raw = baseline.on_log(log, group), baseline.on_raw(amount, group)
-    shape.study(on_log, on_raw, log)
-    mean = max(on_raw[0], 1e-9)
-    fresh = baseline.count / (baseline.count + 1.0)  # the mean is not known exactly either
-    squares = fresh * (log - on_log[0]) ** 2, fresh * ((amount - mean) / mean) ** 2
-    for number in {0, segment}:
-        population.group(baseline.currency, number).scatter(*squares, weight)

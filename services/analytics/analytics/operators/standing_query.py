@@ -36,6 +36,8 @@ from analytics.queries.view import Now, Recorded
 from analytics.queries.vocabulary import Type
 
 SCORES = {"high": 0.95, "medium": 0.8, "low": 0.65}
+_KIND = int(Kind.STANDING_QUERY)
+_FIRST_EPISODE = SEVERAL * int(Kind.STANDING_QUERY)
 _AGAIN_SECONDS = 1.0  # a moment that rounding put into the past
 
 
@@ -125,13 +127,13 @@ def begin(profile: Profile, rule: Active, now: float, world: World) -> Begun | N
     remembered.since = min(remembered.since, _heard_of(profile))
     view = _view(profile, remembered, book, now, world)
     holds = plan.condition.value(view) is True
-    due = _turns(plan, view, holds)
+    due = plan.condition.lapse(view, True) if holds else plan.condition.reach(view, True)
     return Begun(holds, due) if holds or due < NEVER else None
 
 
 def episode_of(rule: Active) -> int:
     """The key of a rule's episodes."""
-    return SEVERAL * Kind.STANDING_QUERY + rule.number
+    return _FIRST_EPISODE + rule.number
 
 
 def _look(
@@ -152,8 +154,10 @@ def _look(
         plan = rule.plan
         if plan is None:
             continue
-        holds, key = plan.condition.value(view) is True, episode_of(rule)
-        due = min(due, _turns(plan, view, holds))
+        holds, key = plan.condition.value(view) is True, _FIRST_EPISODE + rule.number
+        turns = plan.condition.lapse(view, True) if holds else plan.condition.reach(view, True)
+        if turns < due:
+            due = turns
         if holds and key not in profile.episodes:
             if (until := remembered.quiet.get(rule.number, now)) > now:
                 due = min(due, until)
@@ -163,7 +167,8 @@ def _look(
                 remembered.quiet[rule.number] = now + plan.quiet
         elif not holds and key in profile.episodes:
             outcomes.append(Clear(Kind.STANDING_QUERY, f"“{rule.name}” is over.", key))
-    _wake(profile, now, due)
+    if due < NEVER:
+        _wake(profile, now, due)
     return outcomes or NOTHING
 
 
@@ -172,16 +177,10 @@ def _view(profile: Profile, remembered: Remembered, book: RulesPopulation, now: 
     return Now(now, remembered.since, memory, book.covered, reader(profile, world, now))
 
 
-def _turns(plan: Plan, view: Now, holds: bool) -> float:
-    """When time alone may turn the rule."""
-    return plan.condition.lapse(view, True) if holds else plan.condition.reach(view, True)
-
-
 def _wake(profile: Profile, now: float, due: float) -> None:
     """Sets the timer where it would ring too late. One that rings too early is set anew then."""
-    kind = Kind.STANDING_QUERY
-    if due < profile.timers.get(kind, NEVER):
-        profile.set_timer(kind, due if due > now else now + _AGAIN_SECONDS)
+    if due < profile.timers.get(_KIND, NEVER):
+        profile.set_timer(_KIND, due if due > now else now + _AGAIN_SECONDS)
 
 
 def _heard_of(profile: Profile) -> float:

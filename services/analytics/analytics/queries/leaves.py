@@ -11,6 +11,7 @@ from analytics.queries.view import Leaf, Now, Value, View
 from analytics.queries.vocabulary import State, Type
 
 LEAST_OBSERVED = 2  # windows a customer must have been known for before their own mean says anything
+_OF_SUMS: dict[str, float | None] = {"sum": 0.0, "count": 0.0, "mean": None}  # and what they are of nothing
 _FALLING = frozenset({"count", "sum", "distinct"})  # by time alone these can only fall
 
 
@@ -32,6 +33,9 @@ class Aggregate:
         return self._over(view) if view.complete(self.track, self.window) else None
 
     def _over(self, view: Now) -> Value:
+        if self.function in _OF_SUMS:
+            cells = view.cells(self.track)
+            return of_sums(self.function, *cells.read(view.now, self.window)) if cells else _OF_SUMS[self.function]
         if self.function == "distinct":
             different = view.different(self.track)
             return float(different.count(view.now)) if different else 0.0
@@ -39,11 +43,8 @@ class Aggregate:
             latest = view.latest(self.track)
             return latest.value / SCALE if latest and latest.at > view.now - self.window else None
         cells = view.cells(self.track)
-        if self.function in ("min", "max"):
-            found = cells.extremes(view.now, self.window) if cells else None
-            return None if found is None else found[self.function == "max"] / SCALE
-        count, total = cells.read(view.now, self.window) if cells else (0, 0)
-        return of_sums(self.function, count, total)
+        found = cells.extremes(view.now, self.window) if cells else None
+        return None if found is None else found[self.function == "max"] / SCALE
 
     def moves(self, view: Now, up: bool) -> float:
         if not view.complete(self.track, self.window):

@@ -52,7 +52,7 @@ class Now:
 
     def complete(self, track: Track, window: int) -> bool:
         """Whether the track saw all of the last `window` seconds."""
-        return self.now - window >= self.covered_from(track)
+        return self.now - window >= self._covered.get(track.number, -math.inf)
 
     def covered_from(self, track: Track) -> float:
         return self._covered.get(track.number, -math.inf)

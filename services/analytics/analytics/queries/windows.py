@@ -19,6 +19,7 @@ _LATEST = Struct("<3sdq")
 _VALUE = Struct("<II")
 _CODE = Struct("<3s")
 _LARGEST = 2**62
+_LAST = 2**32 - 1
 
 Cell = tuple[int, int, int, int, int]  # newest second, count, total, least, most
 
@@ -204,7 +205,7 @@ class Different:
 
 def _second(at: float) -> int:
     """Rounded up, so that no fact leaves early; what is before 1970 or after 2106 counts as the end of it."""
-    return min(max(math.ceil(at), 0), 2**32 - 1)
+    return math.ceil(at) if 0.0 < at < _LAST else _LAST if at > 0.0 else 0
 
 
 def _code(packed: bytes) -> str:

@@ -47,6 +47,12 @@ class Entry(Answer):
     data: dict[str, Any] = Field(default_factory=dict)
     backfill: bool = False
 
+    @property
+    def trigger(self) -> str | None:
+        """The trigger it tells of, where it does."""
+        found = self.data.get("trigger") if self.kind == "trigger" else None
+        return found if isinstance(found, str) else None
+
 
 class Timeline(Answer):
     items: list[Entry]
