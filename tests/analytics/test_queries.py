@@ -279,6 +279,16 @@ def test_what_was_before_the_rule_counts_once_it_is_primed() -> None:
     assert rules_said(fold_all(fold, [order("c_b", START + 3 * DAY)])) == []
 
 
+def test_an_absence_of_what_never_came_is_told_of_those_who_were_known_before() -> None:
+    fold = Fold(0)
+    fold_all(fold, [order("c_a", START), order("c_a", START + 5 * DAY)])
+    fold.apply(activated("no(lead) over 9d", at=START + 6 * DAY))
+    fold.prime(primed(at=START + 6 * DAY), Histories(float("-inf")))
+    fold = reloaded(fold, fold.take_changes(), {})
+    said = fold_all(fold, ticks(START + 6 * DAY, START + 10 * DAY))
+    assert [e.time.timestamp() for e in said if e.data["kind"] == "standing_query"] == [START + 9 * DAY]
+
+
 def test_a_window_that_is_not_all_known_says_nothing_until_it_is() -> None:
     fold = Fold(0)
     fold_all(fold, [order("c_a", START - 2 * DAY)])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.clients.analytics.customers import PastOrder, Profile
+from console.clients.analytics.customers import Evidence, PastOrder, Profile, Window
 from console.clients.analytics.models import CalibrationBin, Model
 from console.clients.campaign import Journey, JourneyStep
 from console.clients.contact import Entry
@@ -135,6 +135,23 @@ def test_the_rhythm_shows_band_expectation_and_deviation() -> None:
     assert chart.marks[1].observed == "£40.00, 9 days after the one before"
     assert chart.marks[1].expected == "£30 to £55, every 9 days"
     assert "Orders every 9 days; silent for 24 days" in chart.said
+
+
+def test_a_noticed_silence_is_drawn_though_an_order_is_still_expected() -> None:
+    entries = [entry("order", days, total="40.00", currency="GBP") for days in (51, 42, 33, 24)]
+    silent = {"kind": "purchase_silence", "sentence": "s", "expected": {"value": 9, "unit": "days"}}
+    coming = {"at": NOW + timedelta(days=2), "low": NOW, "high": NOW + timedelta(days=9)}
+    profile = Profile.model_validate({"customer": "c", "expected_next": coming, "open_triggers": [silent]})
+    orders = rhythm.orders_of(entries, "GBP")
+    chart = rhythm.chart(orders, profile, NOW, LONDON)
+    assert chart
+    assert chart.silence
+    assert chart.awaited
+    assert chart.last < chart.silence.start < chart.silence.start + chart.silence.size < chart.awaited.start + 1
+    unknown = profile.model_copy(update={"expected_next": Window(at=NOW, evidence=Evidence(enough=False))})
+    calm = rhythm.chart(orders, unknown.model_copy(update={"open_triggers": []}), NOW, LONDON)
+    assert calm
+    assert calm.awaited is calm.silence is None
 
 
 def test_sums_of_different_money_are_not_mixed() -> None:

@@ -30,6 +30,7 @@ VIEWS: dict[str, dict[str, tuple[str, ...]]] = {
     "lead_capture": {
         "ContactKnown": ("heed.contact.created.v1", "heed.contact.updated.v1"),
         "ContactMerged": ("heed.contact.merged.v1",),
+        "ContactSeparated": ("heed.contact.separated.v1",),
     },
     "contact": {
         "LeadCaptured": ("heed.lead.captured.v1",),
@@ -39,6 +40,7 @@ VIEWS: dict[str, dict[str, tuple[str, ...]]] = {
         "ConsentChanged": ("heed.consent.changed.v1",),
         "ContactChanged": ("heed.contact.created.v1", "heed.contact.updated.v1"),
         "ContactMerged": ("heed.contact.merged.v1",),
+        "ContactSeparated": ("heed.contact.separated.v1",),
         "LeadChanged": ("heed.lead.created.v1", "heed.lead.assigned.v1", "heed.lead.status_changed.v1"),
         "AlertChanged": ("heed.alert.raised.v1", "heed.alert.resolved.v1", "heed.alert.escalated.v1"),
         "JourneyChanged": ("heed.journey.entered.v1", "heed.journey.ended.v1"),
@@ -56,6 +58,7 @@ VIEWS: dict[str, dict[str, tuple[str, ...]]] = {
         "TriggerCleared": ("heed.trigger.cleared.v1",),
         "ContactKnown": ("heed.contact.created.v1", "heed.contact.updated.v1"),
         "ContactMerged": ("heed.contact.merged.v1",),
+        "ContactSeparated": ("heed.contact.separated.v1",),
         "ConsentChanged": ("heed.consent.changed.v1",),
         "OrderPlaced": ("heed.order.placed.v1",),
     },
@@ -63,10 +66,14 @@ VIEWS: dict[str, dict[str, tuple[str, ...]]] = {
         "LeadCaptured": ("heed.lead.captured.v1",),
         "ContactChanged": ("heed.contact.created.v1", "heed.contact.updated.v1"),
         "ContactMerged": ("heed.contact.merged.v1",),
+        "ContactSeparated": ("heed.contact.separated.v1",),
         "TriggerTold": ("heed.trigger.raised.v1", "heed.trigger.updated.v1"),
         "TriggerCleared": ("heed.trigger.cleared.v1",),
     },
-    "ticketing": {"ContactMerged": ("heed.contact.merged.v1",)},
+    "ticketing": {
+        "ContactMerged": ("heed.contact.merged.v1",),
+        "ContactSeparated": ("heed.contact.separated.v1",),
+    },
 }
 READS = [(service, view, type_) for service, views in VIEWS.items() for view, types in views.items() for type_ in types]
 

@@ -17,6 +17,9 @@ from analytics.events import Event, What, decode, id_text
 from analytics.fold import Fold
 from analytics.model_store import ModelStore
 from analytics.query_store import QueryStore
+from analytics.rebuilding import Log, rebuild
+from analytics.stored_facts import StoredFacts
+from common import topics
 from common.clock import parse_rfc3339
 from common.database import Database
 from common.envelope import Envelope
@@ -82,10 +85,10 @@ class Comparison:
 class Scratch:
     """The folds of all partitions, and which ids they have taken."""
 
-    def __init__(self, reached: dict[int, Reach], database: Database) -> None:
+    def __init__(self, reached: dict[int, Reach], database: Database, stored: Log) -> None:
         self.folds = {p: Fold(p, quiet_until=r.quiet_until) for p, r in reached.items()}
         self._quiet_until = {p: r.quiet_until for p, r in reached.items()}
-        self._models, self._queries = ModelStore(database), QueryStore(database)
+        self._models, self._queries, self._stored = ModelStore(database), QueryStore(database), stored
         self._seen: dict[str, float] = {}
         self._unsaid = dict.fromkeys(reached, 0)
         self.repeats = self.events = 0
@@ -106,6 +109,8 @@ class Scratch:
         self._unsaid[event.partition] += 1
         await self._load(fold, event)
         fold.apply(event)
+        if fold.rebuilds(event):
+            await self._rebuild(fold, event, record.timestamp)
         if not fold.urgent and self._unsaid[event.partition] < _SAY_EVERY:
             return None
         self._unsaid[event.partition] = 0
@@ -120,6 +125,13 @@ class Scratch:
         if not fold.passes_on(event):
             self._seen[id_] = math.inf if event.what is What.ORDER else at_ms + _WEEK_MS
         return False
+
+    async def _rebuild(self, fold: Fold, event: Event, at_ms: int) -> None:
+        """A merge was undone: the customer is folded again, as the task did."""
+        found = await rebuild(self._stored, fold, event)
+        fold.rebuilt(event, found)
+        for id_, is_order in found.ids.items():
+            self._seen.setdefault(id_, math.inf if is_order else at_ms + _WEEK_MS)
 
     async def _load(self, fold: Fold, event: Event) -> None:
         """What the log only names. Of a version older than the tasks' present memory it may be gone."""
@@ -138,7 +150,8 @@ async def compare(place: Place, window: Window, told: Callable[[int, int], None]
     async with reachable(place):
         database = Database(place.database_url)
         reached = await reach(database, place.prefix)
-        scratch, found = Scratch(reached, database), Comparison()
+        stored = StoredFacts(place.bootstrap, f"{place.prefix}.{topics.CUSTOMER_FACTS}")
+        scratch, found = Scratch(reached, database, stored), Comparison()
         total = sum(part.end for part in reached.values())
         replayed: dict[str, Step] = {}
         async for record in facts(place, reached):

@@ -97,7 +97,7 @@ class Ledger:
         known = (
             next((a.parting for a in reversed(self._joined) if a.who == losing), None) if part else members.get(losing)
         )
-        if any(at.who == losing and not knows(known, at.parting) for at in self._partings):
+        if any(at.who == losing and not knows(known, at.parting) for at in (*self._partings, *self._joined)):
             return
         self._joined += (_At(event.offset, who, member) for who, member in members.items())
         place = (losing, event.offset if part else -1)

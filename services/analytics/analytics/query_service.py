@@ -239,5 +239,5 @@ def _said(answer: dry_run.Answer, customers: int) -> str:
     told = told or f"It would not have fired in the last {answer.days} days."
     if answer.complete:
         return told
-    read = f"{answer.records:,} of {answer.of_records:,} records, those since {moment(answer.since):%d %B %Y}"
-    return f"{told} This is a part only: read were {read}."
+    read = f"{answer.records:,} of {answer.of_records:,} records of the log since {moment(answer.since):%d %B %Y}"
+    return f"{told} Not all of these days were looked at: {read} were read."

@@ -18,15 +18,26 @@ class UsualSpend(BaseModel):
     currency: str
 
 
+class Evidence(BaseModel):
+    enough: bool
+    text: str
+
+
 class ExpectedNext(BaseModel):
     at: datetime
     low: datetime
     high: datetime
+    evidence: Evidence
 
 
-class Evidence(BaseModel):
-    enough: bool
-    text: str
+class Estimate(BaseModel):
+    """An amount and the bounds that hold eight in ten, as decimal strings."""
+
+    amount: str
+    low: str
+    high: str
+    currency: str
+    evidence: Evidence
 
 
 class Reason(BaseModel):
@@ -69,6 +80,8 @@ class Customer(BaseModel):
     mean_gap_days: float | None
     usual_spend: UsualSpend | None
     expected_next: ExpectedNext | None
+    expected_value: Estimate | None
+    year_value: Estimate | None
     segment: SegmentName | None
     rfm: Bands | None
     scores: list[Score]

@@ -109,8 +109,11 @@ class Partings:
 
     def is_stale(self, event: Event) -> bool:
         """Whether what was learned of somebody who is merged was learned before they were taken apart."""
-        losing, parted = str(event.data["losing"]), self.of.get(event.customer, {})
-        return losing in parted and not knows(members_of(event).get(losing), parted[losing])
+        losing, member = str(event.data["losing"]), members_of(event).get(str(event.data["losing"]))
+        # What was before a query is told of whoever is part of the customer by now.
+        told = (self.of,) if event.data.get("part") else (self.of, self.joined)
+        heard = (partings.get(event.customer, {}).get(losing) for partings in told)
+        return any(parting is not None and not knows(member, parting) for parting in heard)
 
     def join(self, event: Event) -> None:
         """Somebody is merged into a customer, and others with them: they are part of the customer again, by whatever

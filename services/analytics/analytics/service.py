@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from analytics import schemas, segment_service
+from analytics import outlook, schemas, segment_service
 from analytics.events import moment
 from analytics.models import DecisionRow
-from analytics.operators import BY_SLUG, OPERATORS, purchase_silence, spend_deviation
+from analytics.operators import BY_SLUG, OPERATORS, spend_deviation
 from analytics.operators.base import Adopted, Standing, World
 from analytics.orders import SCALE, Orders
 from analytics.profile import Profile, unpack
@@ -34,7 +34,9 @@ def customer(
         last_order_at=moment(orders.last_at) if orders.count else None,
         mean_gap_days=orders.mean_gap_days(),
         usual_spend=_usual(profile, world),
-        expected_next=_next(profile, world),
+        expected_next=outlook.expected_next(profile, world, at),
+        expected_value=outlook.expected_value(profile, world, at),
+        year_value=outlook.next_year(profile, world, at),
         segment=segment_service.segment_of(profile, world),
         rfm=segment_service.bands_of(profile, world, at),
         scores=[_score(standing) for standing in standings if standing is not None],
@@ -88,14 +90,6 @@ def _usual(profile: Profile, world: World) -> schemas.UsualSpend | None:
         return None
     currency, amount, low, high = usual
     return schemas.UsualSpend(amount=f"{amount:.2f}", low=f"{max(0, low):.2f}", high=f"{high:.2f}", currency=currency)
-
-
-def _next(profile: Profile, world: World) -> schemas.ExpectedNext | None:
-    expected = purchase_silence.expected_next(profile, world)
-    if expected is None:
-        return None
-    at, low, high = map(moment, expected)
-    return schemas.ExpectedNext(at=at, low=low, high=high)
 
 
 def _score(standing: Standing) -> schemas.Score:

@@ -6,7 +6,7 @@ from analytics import episodes
 from analytics.customers import Changes, Customers
 from analytics.events import PROFILE_MERGED, Event, emission, stable_id
 from analytics.operators.base import SEVERAL, Kind, World
-from analytics.operators.standing_query import begin
+from analytics.operators.standing_query import begin, know
 from analytics.profile import Profile, pack
 from analytics.queries.book import RulesPopulation
 from analytics.queries.history import Histories
@@ -63,6 +63,7 @@ def _take_in(profile: Profile, before: Remembered, book: RulesPopulation) -> Non
     remembered = profile.of(Remembered)
     remembered.merge(before)
     remembered.recall(book.tracks)
+    know(profile, remembered)
 
 
 def _set_timer(customer: str, customers: Customers) -> None:

@@ -16,7 +16,7 @@ _RECORDS = 2_000  # at a time, before others have their turn
 class StoredFacts:
     """A log in the sense of `rebuilding`. `moved` is called as it gets on."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, moved: Callable[[], None]) -> None:
+    def __init__(self, bootstrap_servers: str, topic: str, moved: Callable[[], None] = lambda: None) -> None:
         self._bootstrap, self._topic, self._moved = bootstrap_servers, topic, moved
 
     async def records(self, partition: int, first: int, end: int) -> AsyncIterator[Sequence[Record]]:

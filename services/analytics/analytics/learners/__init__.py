@@ -7,6 +7,9 @@ from analytics.learners.chances import CampaignResponseLearner, LeadConversionLe
 from analytics.learners.churn import ChurnLearner
 from analytics.learners.links import LinksLearner
 from analytics.learners.segments import SegmentsLearner
+from analytics.learners.timing import TimingLearner
+from analytics.learners.value import ValueLearner
+from analytics.learners.year import YearLearner
 
 LEARNERS: tuple[Callable[[], Learner], ...] = (
     ChurnLearner,
@@ -14,4 +17,7 @@ LEARNERS: tuple[Callable[[], Learner], ...] = (
     CampaignResponseLearner,
     LinksLearner,
     SegmentsLearner,
+    TimingLearner,
+    ValueLearner,
+    YearLearner,
 )

@@ -9,6 +9,8 @@ from analytics.operators.lead_conversion import LeadConversion
 from analytics.operators.links import Links
 from analytics.operators.purchase_frequency import PurchaseFrequency
 from analytics.operators.purchase_silence import PurchaseSilence
+from analytics.operators.purchase_timing import PurchaseTiming
+from analytics.operators.purchase_value import PurchaseValue
 from analytics.operators.return_rate import ReturnRate
 from analytics.operators.segment import Segment
 from analytics.operators.spend_deviation import SpendDeviation
@@ -28,6 +30,8 @@ OPERATORS: tuple[Operator, ...] = (
     LeadConversion(),
     CampaignResponse(),
     SupportLoad(),
+    PurchaseTiming(),
+    PurchaseValue(),
     Links(),
     Segment(),
     StandingQuery(),  # last: its rules may look at what the others say

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 from analytics.events import Event, What
 from analytics.forecasts.gaps import GapModel, Habit
@@ -119,8 +119,7 @@ def forecast(profile: Profile, world: World, now: float) -> NextAt | None:
     orders, adopted = profile.get(Orders), world.models.get(MODEL)
     if orders is None or not orders.days or adopted is None or adopted.examples < MIN_EXAMPLES:
         return None
-    pace, model = profile.of(Pace), adopted.model
-    assert isinstance(model, GapModel)
+    pace, model = profile.of(Pace), cast("GapModel", adopted.model)
     silent = min(_LONGEST, max(0.0, (now - orders.last_at) / DAY))
     days, low, high = model.remaining(habit(pace, orders, orders.last_at), silent)
     enough = pace.gaps >= MIN_GAPS

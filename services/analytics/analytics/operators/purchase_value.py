@@ -5,7 +5,7 @@ publishes says, for any customer and moment, the next order's median and bounds.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from analytics.events import Event, What
 from analytics.forecasts.amounts import AmountModel, Purse
@@ -89,8 +89,7 @@ def forecast(profile: Profile, world: World, now: float) -> NextValue | None:
     worth, adopted = profile.get(Worth), world.models.get(MODEL)
     if worth is None or not worth.orders or adopted is None or adopted.examples < MIN_EXAMPLES:
         return None
-    model, currency = adopted.model, worth.currency.decode()
-    assert isinstance(model, AmountModel)
+    model, currency = cast("AmountModel", adopted.model), worth.currency.decode()
     found = model.next_order(purse(worth), currency, min(_LONGEST, max(0.0, (now - worth.at) / DAY)))
     if found is None:
         return None

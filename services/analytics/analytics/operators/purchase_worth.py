@@ -19,7 +19,7 @@ class Worth(Section):
     NUMBER: ClassVar[int] = 51
     LAYOUT: ClassVar[Struct] = Struct("<3sI6d")
 
-    currency: bytes = b""
+    currency: bytes = bytes(3)
     orders: int = 0
     mean: float = 0.0
     fresh: float = 0.0

@@ -98,10 +98,18 @@ class StandingQuery(Operator):
 def remember(profile: Profile, remembered: Remembered, event: Event, book: RulesPopulation) -> None:
     """Adds a fact to the memories of its tracks."""
     memory = remembered.recall(book.tracks)
-    known = remembered.since if remembered.since < NEVER else _heard_of(profile)
-    remembered.since = min(known, event.time)
+    if remembered.since == NEVER:
+        know(profile, remembered)
+    remembered.since = min(remembered.since, event.time)
     for track in book.feeding[event.what]:
         track.add(memory, event)
+
+
+def know(profile: Profile, remembered: Remembered) -> None:
+    """Since when this customer is known at least, from what others keep of them."""
+    orders = profile.get(Orders)
+    first = orders.first_at if orders is not None and orders.count else NEVER
+    remembered.since = min(remembered.since, first, profile.last_event_at or NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,7 @@ class Begun:
 
     def keep(self, profile: Profile, rule: Active, now: float) -> None:
         """Writes it into the profile."""
+        know(profile, profile.of(Remembered))
         if self.holds:
             key = episode_of(rule)
             profile.episodes[key] = Episode(key, bytes(16), now, now, SCORES[rule.severity], silent=True)
@@ -124,7 +133,7 @@ def begin(profile: Profile, rule: Active, now: float, world: World) -> Begun | N
     plan, book, remembered = rule.plan, world.of(RulesPopulation), profile.of(Remembered)
     if plan is None:
         return None
-    remembered.since = min(remembered.since, _heard_of(profile))
+    know(profile, remembered)
     view = _view(profile, remembered, book, now, world)
     holds = plan.condition.value(view) is True
     due = plan.condition.lapse(view, True) if holds else plan.condition.reach(view, True)
@@ -147,6 +156,8 @@ def _look(
 ) -> Sequence[Outcome]:
     """What these rules have to say at `at`, or at the last moment they were looked at if that is later."""
     now = remembered.checked = max(at, profile.last_event_at, remembered.checked)
+    if remembered.since == NEVER:
+        know(profile, remembered)
     view = _view(profile, remembered, book, now, world)
     outcomes: list[Outcome] = []
     due = NEVER
@@ -181,13 +192,6 @@ def _wake(profile: Profile, now: float, due: float) -> None:
     """Sets the timer where it would ring too late. One that rings too early is set anew then."""
     if due < profile.timers.get(_KIND, NEVER):
         profile.set_timer(_KIND, due if due > now else now + _AGAIN_SECONDS)
-
-
-def _heard_of(profile: Profile) -> float:
-    """Since when this customer is known at least."""
-    orders = profile.get(Orders)
-    first = orders.first_at if orders is not None and orders.count else NEVER
-    return min(first, profile.last_event_at or NEVER)
 
 
 def _forgotten(profile: Profile) -> Sequence[Outcome]:

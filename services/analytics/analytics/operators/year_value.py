@@ -8,7 +8,7 @@ year late.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 from analytics.forecasts.year import DAYS, STRETCH, Ledger, YearModel
 from analytics.operators.base import NOTHING, Example, Kind, Outcome, World
@@ -34,12 +34,12 @@ class Stakes(Section):
     since: float = 0.0
     due: float = 0.0
     spent: int = 0
-    currency: bytes = b""
+    currency: bytes = bytes(3)
 
     def merge(self, other: "Stakes") -> None:
         """Ledgers of two customers cannot be told apart by what both spend from now on: begin anew."""
         self.since = self.due = 0.0
-        self.spent, self.currency = 0, b""
+        self.spent, self.currency = 0, bytes(3)
 
 
 class NextYear(NamedTuple):
@@ -58,8 +58,7 @@ def forecast(profile: Profile, world: World, now: float) -> NextYear | None:
     worth, adopted = profile.get(Worth), world.models.get(MODEL)
     if worth is None or not worth.orders or adopted is None or adopted.examples < MIN_EXAMPLES:
         return None
-    model, currency = adopted.model, worth.currency.decode()
-    assert isinstance(model, YearModel)
+    model, currency = cast("YearModel", adopted.model), worth.currency.decode()
     found = model.next_year(_ledger(profile.of(Orders), worth, now), currency)
     if found is None:
         return None

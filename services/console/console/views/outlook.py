@@ -26,7 +26,7 @@ class Tile:
     missing: str = ""
 
 
-_UNKNOWN = "Not known yet"
+_UNKNOWN = "Known after a first order, once the model has learned enough"
 
 
 def tiles(profile: Profile, now: datetime, zone: ZoneInfo) -> list[Tile]:

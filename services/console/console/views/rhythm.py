@@ -17,6 +17,7 @@ from console.views.wording import days, money, short_date
 
 TOP, BASE, HEIGHT = 14.0, 150.0, 176.0
 _MOST_ORDERS = 40
+_LONGEST_DAYS = 36_500
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,10 @@ def chart(all_orders: Sequence[Order], profile: Profile | None, now: datetime, z
         return None
     band = profile.usual_spend if profile else None
     high = amount(band.high) if band and band.high else Decimal(0)
-    awaited = profile.expected_next if profile else None
+    expected = profile.expected_next if profile else None
+    awaited = expected if expected and expected.evidence.enough else None
     due = (awaited.high or awaited.at) if awaited else None
+    overdue = _overdue_since(profile, orders[-1].at) or due
     highest = max([high, *(order.total for order in orders)]) * Decimal("1.12")
     axes = Axes(orders[0].at, max(now, due) if due else now, highest)
     currency = orders[-1].currency
@@ -115,7 +118,7 @@ def chart(all_orders: Sequence[Order], profile: Profile | None, now: datetime, z
         marks=_marks(orders, profile, axes, zone),
         usual=_usual(profile, axes, currency),
         awaited=_awaited(awaited, axes, zone),
-        silence=axes.across(due, now, _silent(orders[-1].at, now)) if due and now > due else None,
+        silence=axes.across(overdue, now, _silent(orders[-1].at, now)) if overdue and now > overdue else None,
         last=axes.x(orders[-1].at),
         now=axes.x(now),
         dates=_dates(axes, zone),
@@ -123,6 +126,16 @@ def chart(all_orders: Sequence[Order], profile: Profile | None, now: datetime, z
         said=_said(orders, profile, now),
         left_out=len(all_orders) - len(orders),
     )
+
+
+def _overdue_since(profile: Profile | None, last: datetime) -> datetime | None:
+    """When the next order should have come, of somebody whose silence was noticed."""
+    noticed = (t for t in profile.open_triggers if t.kind == "purchase_silence") if profile else ()
+    for trigger in noticed:
+        usual = trigger.expected
+        if usual and usual.unit == "days" and usual.value and 0 < usual.value < _LONGEST_DAYS:
+            return last + timedelta(days=usual.value)
+    return None
 
 
 def _marks(orders: Sequence[Order], profile: Profile | None, axes: Axes, zone: ZoneInfo) -> list[Mark]:
