@@ -8,7 +8,7 @@ from analytics.events import Event, What
 from analytics.learners.base import Learner
 from analytics.operators.base import Adopted, Example, Operator, Outcome, Scored, World
 from analytics.orders import DAY, Orders
-from analytics.profile import Profile, pack, unpack
+from analytics.profile import WEEKLY, Profile, pack, unpack
 from tests.analytics.stories import START, order
 
 WEEK = 7 * DAY
@@ -38,6 +38,7 @@ class Shop:
             profile.of(Orders).note_return(event)
             return
         profile.of(Orders).note(event)
+        profile.timers.setdefault(WEEKLY, self.now + WEEK)
         self._take(event.customer, self.operator.learn(profile, event, self.world))
 
     def wait(self, until: float) -> None:
@@ -49,6 +50,7 @@ class Shop:
             for name, learner in self.learners.items():
                 self.world.models[name] = Adopted(name, 1, learner.examples, learner.snapshot())
             for customer, profile in self.profiles.items():
+                profile.timers[WEEKLY] = self.now + WEEK
                 self._take(customer, self.operator.weekly(profile, self.now, self.world))
 
     def reload(self) -> None:

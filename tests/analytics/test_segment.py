@@ -207,29 +207,40 @@ def test_returns_take_from_what_was_spent() -> None:
     assert facts(orders, START + DAY)[4] == 0.0
 
 
-def test_buying_again_is_counted_when_the_horizon_is_over() -> None:
-    """Three purchases, the third within the horizon of the second, the second not within that of the first."""
-    profile, world, operator = Profile(), World(), Segment()
-    for day in (0.0, 100.0, 140.0):
+def bought_on(*days: float) -> Profile:
+    profile = Profile()
+    for day in days:
         event = order("c_a", START + day * DAY)
         profile.of(Orders).note(event)
-        operator.learn(profile, event, world)
-    population = world.of(SegmentPopulation)
-    operator.complete(profile, START + 150 * DAY, world)
-    assert sum(map(sum, population.loyalty)) == 1, "of the second it is not known yet"
-    assert population.loyalty[0] == [1, 0]
-    operator.complete(profile, START + 300 * DAY, world)
-    assert population.loyalty[:3] == [[1, 0], [1, 1], [1, 0]]
+        Segment().learn(profile, event, World())
+    return profile
+
+
+def loyalty_of(profile: Profile, day: float) -> list[list[int]]:
+    world = World()
+    Segment().weekly(profile, START + day * DAY, world)
+    return world.of(SegmentPopulation).loyalty
+
+
+def test_buying_again_is_counted_when_the_horizon_is_over() -> None:
+    """Three purchases, the third within the horizon of the second, the second not within that of the first."""
+    profile = bought_on(0, 100, 140)
+    assert loyalty_of(profile, 56) == [], "on the last day another may come"
+    first = loyalty_of(profile, 150)
+    assert first[0] == [1, 0]
+    assert sum(map(sum, first)) == 1, "of the second it is not known yet"
+    profile = unpack(pack(profile))
+    assert loyalty_of(profile, 300)[:3] == [[0, 0], [1, 1], [1, 0]]
+    assert loyalty_of(profile, 400) == []
 
 
 def test_only_the_first_purchases_are_counted() -> None:
-    profile, world, operator = Profile(), World(), Segment()
-    for n in range(40):
-        event = order("c_a", START + n * DAY)
-        profile.of(Orders).note(event)
-        operator.learn(profile, event, world)
-    operator.complete(profile, START + 300 * DAY, world)
-    assert world.of(SegmentPopulation).loyalty == [[1, 1]] * PURCHASES
+    profile = bought_on(*range(40))
+    assert loyalty_of(profile, 300) == [[1, 1]] * PURCHASES
+
+
+def test_what_comes_late_or_twice_a_day_is_no_purchase_more() -> None:
+    assert len(bought_on(0, 0.1, 5, 3, 5.2).of(Membership).waiting) == 2
 
 
 def test_a_batch_is_readable_json(placed_shop: tuple[Fold, list[Changes]]) -> None:
@@ -285,7 +296,7 @@ def test_the_membership_is_kept_and_small(placed_shop: tuple[Fold, list[Changes]
     again = unpack(pack(profile))
     assert again.of(Membership) == profile.of(Membership)
     assert again.segment == profile.segment
-    assert len(profile.of(Membership).pack()) <= 32
+    assert len(profile.of(Membership).pack()) <= 63
 
 
 def test_checkpoints_and_new_owners_change_nothing() -> None:

@@ -143,8 +143,8 @@ def test_a_segment_stays_itself_as_it_moves() -> None:
 def test_a_segment_nobody_is_in_any_more_is_given_up_for_a_new_one() -> None:
     learner, r = taught(40), np.random.default_rng(6)
     for day in range(40, 140):
-        made = example(day, r)
-        learner.take({**made, "rows": [*made["rows"][:48], *rows(r, 16, 9, 60, 900, 500)]})
+        others = example(day, r)
+        learner.take({**others, "rows": [*others["rows"][:48], *rows(r, 16, 9, 60, 900, 500)]})
     made = learner.snapshot()
     assert min(made.shares) > 0
     lost = made.middles[number_of(learner, 9, 60, 900, 500) - 1]
@@ -155,13 +155,13 @@ def test_money_is_held_against_others_of_the_same_currency() -> None:
     """Everybody again in another currency, in which everything costs a hundred and fifty times as much."""
     learner, r = SegmentsLearner(), np.random.default_rng(3)
     for day in range(40):
-        made = example(day, r)
-        yen = [[*row[:4], row[4] * 150, "JPY"] for row in made["rows"]]
-        learner.take({**made, "rows": [*made["rows"], *yen]})
+        pounds = example(day, r)
+        yen = [[*row[:4], row[4] * 150, "JPY"] for row in pounds["rows"]]
+        learner.take({**pounds, "rows": [*pounds["rows"], *yen]})
     made, facts = learner.snapshot(), (4.0, 20.0, 133.0, 137.0)
-    pounds = made.nearest(features((*facts, 2_000.0, "GBP"), made.usual_gap), "GBP", 0, 0.9)
-    yens = made.nearest(features((*facts, 300_000.0, "JPY"), made.usual_gap), "JPY", 0, 0.9)
-    assert pounds == yens
+    here = made.nearest(features((*facts, 2_000.0, "GBP"), made.usual_gap), "GBP", 0, 0.9)
+    there = made.nearest(features((*facts, 300_000.0, "JPY"), made.usual_gap), "JPY", 0, 0.9)
+    assert here == there
     assert set(made.spent) == {"GBP", "JPY"}
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from analytics.forecasts.gaps import CLASSES, FEATURES, PIECES, GapModel, Habit
 from analytics.learners.timing import TimingLearner
 from analytics.operators import purchase_timing
-from analytics.operators.purchase_timing import Pace, PurchaseTiming
+from analytics.operators.purchase_habits import Habits
+from analytics.operators.purchase_timing import PurchaseTiming
 from analytics.orders import DAY
 from tests.analytics.forecast_shop import Shop, story
 from tests.analytics.stories import START, order
@@ -101,7 +102,7 @@ def test_a_second_order_of_a_day_closes_no_gap() -> None:
     shop = Shop(PurchaseTiming())
     shop.run([order("c_a", START), order("c_a", START + 60, n=1)], START + 120)
     assert shop.examples == []
-    assert shop.profiles["c_a"].get(Pace) is None
+    assert shop.profiles["c_a"].get(Habits) is None
 
 
 @given(st.floats(0.2, 3.0), st.floats(0.0, 400.0), st.floats(1.0, 5.0))
@@ -129,16 +130,24 @@ def test_any_history_has_a_finite_forecast_in_order(
 
 def test_two_halves_of_a_history_merge_into_the_whole() -> None:
     gaps = [3.0, 8.0, 5.0, 13.0, 21.0]
-    one, other = Pace(), Pace()
+    one, other = Habits(), Habits()
     for days in gaps[:2]:
-        one.note(days)
+        one.note_gap(days)
     for days in gaps[2:]:
-        other.note(days)
+        other.note_gap(days)
     one.merge(other)
     logs = [math.log(days) for days in gaps]
     assert one.gaps == 5
-    assert one.mean == pytest.approx(fmean(logs))
-    assert one.spread == pytest.approx(5 * pvariance(logs))
+    assert one.gap_mean == pytest.approx(fmean(logs), rel=1e-6)
+    assert one.gap_spread == pytest.approx(5 * pvariance(logs), rel=1e-6)
+
+
+def test_an_order_after_scoring_had_stopped_does_not_teach() -> None:
+    shop = Shop(PurchaseTiming())
+    days = shop.world.plan.stop_after / DAY + 3
+    shop.run([order("c_a", START), order("c_a", START + days * DAY)], START + (days + 1) * DAY)
+    assert not any(example.data["bought"] for example in shop.examples)
+    assert shop.profiles["c_a"].of(Habits).gaps == 1
 
 
 def test_learning_goes_on_the_same_after_it_was_stored(shop: Shop) -> None:

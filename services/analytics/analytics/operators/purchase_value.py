@@ -11,8 +11,8 @@ from analytics.events import Event, What
 from analytics.forecasts.amounts import AmountModel, Purse
 from analytics.operators import year_value
 from analytics.operators.base import NOTHING, Example, Kind, Operator, Outcome, Scored, World
-from analytics.operators.purchase_worth import Worth
-from analytics.orders import DAY, SCALE, Orders
+from analytics.operators.purchase_habits import Habits, account_of
+from analytics.orders import DAY, SCALE, Account, Orders
 from analytics.profile import Profile
 
 MODEL = "purchase_value"
@@ -39,20 +39,24 @@ class PurchaseValue(Operator):
     model = MODEL
 
     def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
-        worth = profile.of(Worth)
-        code = event.currency.encode()
-        if code != worth.currency:
-            if not _takes_over(profile, event.currency, worth):
-                return NOTHING
-            worth.begin(code)
-        if event.time < worth.at:
+        orders, habits = profile.of(Orders), profile.of(Habits)
+        account = orders.accounts.get(event.currency)
+        if account is None or event.time // DAY < orders.last_day:
             return NOTHING
-        amount = event.amount / SCALE
+        code = event.currency.encode()
+        if code != habits.currency or not habits.orders:
+            if habits.orders >= account.count:
+                return NOTHING
+            habits.follow(code)
         outcomes = NOTHING
-        if worth.orders and (worth.orders < _ALL or not worth.orders % _EVERY):
-            outcomes = (_example(worth, event, amount),)
-        worth.note(amount, event.time)
+        if habits.orders and (habits.orders < _ALL or not habits.orders % _EVERY):
+            before = Account(account.currency, account.spent - event.amount, account.count - 1)
+            outcomes = (_example(habits.purse(before), event, orders.previous_at, habits.orders),)
+        habits.note_amount(event.amount / SCALE)
         return outcomes
+
+    def merged(self, profile: Profile, world: World) -> None:
+        year_value.forget(profile)
 
     def complete(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
         return year_value.told(profile, now)
@@ -67,38 +71,31 @@ class PurchaseValue(Operator):
         return (Scored(values),)
 
 
-def purse(worth: Worth) -> Purse:
-    """What the model asks of a customer."""
-    return Purse(worth.orders, worth.mean, worth.fresh, worth.last, worth.spread, worth.total)
-
-
-def _example(worth: Worth, event: Event, amount: float) -> Example:
+def _example(purse: Purse, event: Event, last_at: float, orders: int) -> Example:
     """What the orders so far led to."""
     data = {
-        "purse": [*purse(worth)],
+        "purse": [*purse],
         "currency": event.currency,
-        "silent": min(_LONGEST, (event.time - worth.at) / DAY),
-        "amount": amount,
-        "weight": 1 if worth.orders < _ALL else _EVERY,
+        "silent": min(_LONGEST, max(0.0, (event.time - last_at) / DAY)),
+        "amount": event.amount / SCALE,
+        "weight": 1 if orders < _ALL else _EVERY,
     }
     return Example(MODEL, event.time, data)
 
 
 def forecast(profile: Profile, world: World, now: float) -> NextValue | None:
     """The next order, if there is one. None before the first order and while the model has learned too little."""
-    worth, adopted = profile.get(Worth), world.models.get(MODEL)
-    if worth is None or not worth.orders or adopted is None or adopted.examples < MIN_EXAMPLES:
+    habits, adopted = profile.get(Habits), world.models.get(MODEL)
+    if habits is None or adopted is None or adopted.examples < MIN_EXAMPLES:
         return None
-    model, currency = cast("AmountModel", adopted.model), worth.currency.decode()
-    found = model.next_order(purse(worth), currency, min(_LONGEST, max(0.0, (now - worth.at) / DAY)))
+    orders = profile.of(Orders)
+    account = account_of(orders, habits)
+    if account is None:
+        return None
+    silent = min(_LONGEST, max(0.0, (now - orders.last_at) / DAY))
+    found = cast("AmountModel", adopted.model).next_order(habits.purse(account), account.currency, silent)
     if found is None:
         return None
-    enough = worth.orders >= MIN_ORDERS
-    evidence = f"{worth.orders} orders" + ("" if enough else f"; {MIN_ORDERS} are needed")
-    return NextValue(*found, currency, enough, evidence)
-
-
-def _takes_over(profile: Profile, currency: str, worth: Worth) -> bool:
-    """Whether the customer has come to order more in this currency than in the one that is followed."""
-    account = profile.of(Orders).accounts.get(currency)
-    return account is not None and (not worth.orders or account.count > worth.orders)
+    enough = habits.orders >= MIN_ORDERS
+    evidence = f"{habits.orders} orders" + ("" if enough else f"; {MIN_ORDERS} are needed")
+    return NextValue(*found, account.currency, enough, evidence)

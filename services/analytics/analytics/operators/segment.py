@@ -6,7 +6,7 @@ customers, and how many bought again within the horizon after their n-th purchas
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any, ClassVar
@@ -39,8 +39,6 @@ PURCHASES = 12  # of a customer, from the first, after which buying again is cou
 MARGIN = 0.9  # another segment is nearer when its distance is less than this part of the own one's
 BATCH_ROWS, BATCH_SECONDS = 64, 3600.0
 SAMPLED_FROM = 20_000  # examples, from which on a customer is learned from every fourth time only
-_PURCHASE = Struct("<dI")  # when, and the how-manieth
-_PENDING = int(Kind.SEGMENT)
 
 Facts = tuple[float, float, float, float, float, str]
 Features = tuple[float, float, float, float, float]
@@ -70,27 +68,55 @@ def features(known: Facts, usual_gap: float) -> Features:
 @dataclass(slots=True)
 class Membership(Section):
     """The segment somebody is in and since when, the one they may be moving to (0: none), and the money counted for it.
-    `lost` is what a merged customer was counted as, until it has been taken off.
+
+    `waiting` are the days of the first purchases of which it is not known yet whether another follows within the
+    horizon; the first of them is the `purchase`-th. `lost` is what a merged customer was counted as, until it has been
+    taken off.
     """
 
     NUMBER: ClassVar[int] = 65
-    LAYOUT: ClassVar[Struct] = Struct("<dqHH3s")
+    LAYOUT: ClassVar[Struct] = Struct("<dqHH3sB")
 
     since: float = 0.0
     counted: int = 0
     segment: int = 0
     next: int = 0
     currency: bytes = b"\0\0\0"
+    purchase: int = 0
+    waiting: list[int] = field(default_factory=list)
     lost: list[tuple[int, str, int]] = field(default_factory=list)
 
+    def note(self, purchase: int, day: int) -> None:
+        """A day with a purchase."""
+        if not self.waiting:
+            self.purchase = purchase
+        self.waiting.append(day)
+
+    def completed(self, today: int, horizon: float) -> Iterator[tuple[int, bool]]:
+        """The purchases whose horizon (days) was over before today: the how-manieth, and whether another followed."""
+        while self.waiting and today - self.waiting[0] > horizon:
+            day = self.waiting.pop(0)
+            yield self.purchase, bool(self.waiting) and self.waiting[0] - day <= horizon
+            self.purchase += 1
+
     def pack(self) -> bytes:
-        return self.LAYOUT.pack(self.since, self.counted, self.segment, self.next, self.currency)
+        numbers = (self.since, self.counted, self.segment, self.next, self.currency, self.purchase)
+        return self.LAYOUT.pack(*numbers) + b"".join(day.to_bytes(3, "little", signed=True) for day in self.waiting)
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Membership":
+        size = cls.LAYOUT.size
+        days = (packed[at : at + 3] for at in range(size, len(packed), 3))
+        found = cls(*cls.LAYOUT.unpack_from(packed))
+        found.waiting = [int.from_bytes(day, "little", signed=True) for day in days]
+        return found
 
     def merge(self, other: "Membership") -> None:
-        """The survivor stays where they are."""
+        """The survivor stays where they are. Which purchase was the how-manieth is not known any more."""
         if other.segment:
             self.lost.append((other.segment, other.currency.decode(), other.counted))
         self.lost += other.lost
+        self.waiting = []
 
 
 @dataclass(slots=True)
@@ -126,7 +152,9 @@ class SegmentPopulation(Section):
             self.spent[key] = self.spent.get(key, 0) + spent
 
     def completed(self, purchase: int, again: bool) -> None:
-        """Whether somebody bought again within the horizon after this purchase."""
+        """Whether somebody bought again within the horizon after this purchase, one of the first."""
+        if purchase > PURCHASES:
+            return
         if not self.loyalty:
             self.loyalty = [[0, 0] for _ in range(PURCHASES)]
         counts = self.loyalty[purchase - 1]
@@ -149,25 +177,15 @@ class Segment(Operator):
         """The n-th day with an order: whether another follows within the horizon is known later."""
         orders = profile.of(Orders)
         if orders.days <= PURCHASES + 1 and (orders.count == 1 or orders.gap == orders.gap):
-            profile.pending.add(_PENDING, _PURCHASE.pack(event.time, orders.days))
-        return NOTHING
-
-    def complete(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
-        horizon = world.plan.horizon
-        due = profile.pending.take(_PENDING, _PURCHASE, now - horizon)
-        if due:
-            waiting = profile.pending.rows(_PENDING)
-            then = _PURCHASE.unpack_from(waiting)[0] if waiting else math.inf
-            population = world.of(SegmentPopulation)
-            for (at, purchase), (following, _) in zip(due, [*due[1:], (then, 0)], strict=True):
-                if purchase <= PURCHASES:
-                    population.completed(int(purchase), following - at <= horizon)
+            profile.of(Membership).note(orders.days, orders.last_day)
         return NOTHING
 
     def weekly(self, profile: Profile, now: float, world: World) -> Sequence[Outcome]:
         orders = profile.of(Orders)
         if not orders.days:
             return NOTHING
+        for purchase, again in profile.of(Membership).completed(int(now // DAY), world.plan.horizon / DAY):
+            world.of(SegmentPopulation).completed(purchase, again)
         known = facts(orders, now)
         said: Sequence[Outcome] = NOTHING
         adopted = world.models.get(MODEL)

@@ -12,6 +12,8 @@ from console.views.why import ACTIONS, comparison, shown_step, weighed
 
 routes = APIRouter(prefix="/why")
 
+RULE = "standing_query"
+
 
 @routes.get("/{trigger_id}")
 async def show(visit: Visiting, trigger_id: Id, step: Annotated[str | None, Query(max_length=80)] = None) -> Response:
@@ -30,7 +32,7 @@ async def show(visit: Visiting, trigger_id: Id, step: Annotated[str | None, Quer
         check=decision.value.check if decision.value else None,
         problem=decision.problem,
         name=names.get(chosen.customer) or "Unnamed customer",
-        comparison=comparison(shown.expected, shown.observed),
+        comparison=comparison(shown.expected, shown.observed, of_rule=shown.kind == RULE),
         reasons=weighed(shown.reasons, by_model=shown.model is not None),
         features=features(shown.features, shown.observed.unit if shown.observed else None),
         steps=list(reversed(steps)),

@@ -25,8 +25,10 @@ class Feature:
 def features(stored: Mapping[str, Any], unit: str | None) -> list[Feature]:
     """`unit` is that of the observed value: amounts are in it when it is a currency."""
     currency = unit if unit and len(unit) == 3 and unit.isupper() else ""
+    order = {name: place for place, name in enumerate((*_KNOWN, "values"))}
     found = []
-    for name, value in stored.items():
+    for name in sorted(stored, key=lambda name: (order.get(name, len(order)), name)):
+        value = stored[name]
         if isinstance(value, Mapping):  # the values that a rule was reckoned from
             found += [_feature(str(inner), each, currency, named=False) for inner, each in value.items()]
         else:
@@ -144,6 +146,6 @@ _KNOWN: Mapping[str, tuple[str, Format]] = {
     "usual_share": ("Usual share", _share),
     "baskets": ("Baskets behind it", _count),
     # a standing query
-    "rule": ("Rule", _plain),
     "severity": ("Severity", _plain),
+    "rule": ("Rule", _plain),
 }

@@ -26,16 +26,17 @@ class Comparison:
     said: str
 
 
-def comparison(expected: Measure | None, observed: Measure | None) -> Comparison | None:
-    """Both on one scale from nought. None where one of them was not told."""
+def comparison(expected: Measure | None, observed: Measure | None, *, of_rule: bool = False) -> Comparison | None:
+    """Both on one scale from nought. None where one of them was not told. What a rule asks for nobody expected."""
     if expected is None or observed is None:
         return None
+    label = "The rule says" if of_rule else "Expected"
     wanted, found = expected.value, observed.value
     if wanted is None or found is None or wanted < 0 or found < 0 or not wanted + found:
-        return Comparison(_side("Expected", expected, None), _side("Observed", observed, None), "")
+        return Comparison(_side(label, expected, None), _side("Observed", observed, None), "")
     most = max(wanted, found)
-    sides = _side("Expected", expected, wanted / most), _side("Observed", observed, found / most)
-    return Comparison(*sides, _ratio(wanted, found))
+    sides = _side(label, expected, wanted / most), _side("Observed", observed, found / most)
+    return Comparison(*sides, "" if of_rule else _ratio(wanted, found))
 
 
 def _side(label: str, measure: Measure, share: float | None) -> Side:
