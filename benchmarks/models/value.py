@@ -72,7 +72,11 @@ def _timing(name: str, judged: pd.DataFrame) -> list[Row]:
         for one in ("next_at", "next_low", "next_high")
     )
     ours = _error(truth, said)
-    theirs = {"own mean gap": judged["own_gap"], "BG/NBD": judged["bgnbd_days"]}
+    theirs = {
+        "own mean gap": judged["own_gap"],
+        "BG/NBD": judged["bgnbd_plain"],
+        "BG/NBD within 120 days": judged["bgnbd_days"],
+    }
     return [
         Row(f"{name}: days to the next order, mean absolute error", ours, "days"),
         *(_beaten(f"{name}: days to the next order", *one, truth, ours, "days") for one in theirs.items()),
@@ -88,7 +92,7 @@ def _value(name: str, judged: pd.DataFrame) -> list[Row]:
     return [
         Row(f"{name}: next order's value, mean absolute error", ours, ""),
         *(_beaten(f"{name}: next order's value", *one, truth, ours, "") for one in theirs.items()),
-        *_covered(f"{name}: next order's value", judged, inside.to_numpy()),
+        *_covered(f"{name}: next order's value", judged, np.asarray(inside)),
     ]
 
 

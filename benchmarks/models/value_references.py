@@ -14,6 +14,7 @@ from heed.replay.rows import DAY, SCALE, SECOND
 Floats = NDArray[np.float64]
 
 _REFIT = 28
+_WITHIN = 120.0
 _DAY_SECONDS = DAY / SECOND
 
 
@@ -24,12 +25,13 @@ def customers(log: Log, moments: Floats) -> pd.DataFrame:
     frame = pd.DataFrame(
         {"place": log.customer[order], "at": log.time[order] / SECOND, "amount": log.amount[order] / SCALE}
     )
-    start, parts, fitted = log.start / SECOND, [], (np.zeros(4), np.zeros(3))
+    start, fitted = log.start / SECOND, (np.zeros(4), np.zeros(3))
+    parts: list[pd.DataFrame] = []
     for as_of in moments.tolist():
         part = _known(frame, as_of, start)
         if part["day"].iloc[0] % _REFIT == 0 or not parts:
             fitted = (_fit_gaps(part, fitted[0]), _fit_amounts(part, fitted[1]))
-        parts.append(_forecast(part, *np.exp(fitted[0]), *np.exp(fitted[1])))
+        parts.append(_forecast(part, *np.exp(fitted[0][:2]), *np.exp(fitted[1])))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -48,19 +50,20 @@ def _known(frame: pd.DataFrame, as_of: float, start: float) -> pd.DataFrame:
     return found.reset_index()
 
 
-def _forecast(
-    part: pd.DataFrame, r: float, alpha: float, a: float, b: float, p: float, q: float, v: float
-) -> pd.DataFrame:
-    """Own means (of everybody where there is no gap yet; what has passed of the gap taken off), the median day of the
-    next order of who is still a customer, and the expected amount.
+def _forecast(part: pd.DataFrame, r: float, alpha: float, p: float, q: float, v: float) -> pd.DataFrame:
+    """Own means (of everybody where there is no gap yet; what has passed of the gap taken off); the median day of the
+    next order of a customer who is not gone, plain and among those who order within 120 days (plain, it is years for
+    who ordered once); the expected amount.
     """
     gap = part["since"] / (part["days"] - 1).where(part["days"] > 1)
     passed = part["age"] - part["since"]
     part["own_gap"] = (gap.fillna(gap.mean()).fillna(_REFIT) - passed).clip(lower=0)
     part["own_amount"] = part["spent"] / part["orders"]
-    part["bgnbd_days"] = (alpha + part["age"]) * (2 ** (1 / (r + part["days"] - 1)) - 1)
+    scale, shape = alpha + part["age"], r + part["days"] - 1
+    part["bgnbd_plain"] = scale * (2 ** (1 / shape) - 1)
+    within = 1 - (scale / (scale + _WITHIN)) ** shape
+    part["bgnbd_days"] = scale * ((1 - within / 2) ** (-1 / shape) - 1)
     part["gamma_gamma"] = p * (v + part["spent"]) / (p * part["orders"] + q - 1)
-    del a, b
     return part
 
 

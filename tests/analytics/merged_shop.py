@@ -71,6 +71,7 @@ class Shop:
         self.log: list[list[Record]] = [[] for _ in range(PARTITIONS)]
         self.tasks = [Task(partition) for partition in range(PARTITIONS)]
         self.told: list[Envelope] = []
+        self.said: list[Envelope] = []
         self._seen: set[str] = set()
 
     async def records(self, partition: int, first: int, end: int) -> AsyncIterator[Sequence[Record]]:
@@ -141,6 +142,7 @@ class Shop:
         self._seen |= task.ids
         task.ids = set()
         self.told += changes.triggers
+        self.said += (said for said in changes.facts if said.type.startswith("heed.profile."))
         for said in changes.facts:
             self._publish(said, self._place(said.key))
 

@@ -4,9 +4,12 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import jsonschema
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +30,7 @@ from common.failures import InvalidError
 from tests.analytics.merged_shop import Record, Shop, by, in_time, key, merged, orders, separated
 from tests.analytics.stories import START, kinds, order, ticket, ticks, visit
 
+CONTRACTS = Path(__file__).parents[2] / "contracts"
 PLACES = {"ada": 0, "bob": 1, "cleo": 2}
 # What is counted of a customer alone. What else a profile holds is judged by what is usual among everybody, and that
 # is what is known of everybody when the customer is folded again, not what was known back then.
@@ -409,21 +413,21 @@ def tangle(seed: int) -> tuple[list[Event], Contact, Counter[str]]:
     """Four people who are taken for one and for two again and again, and capture that keeps up or does not."""
     r, contact, bought_by = Random(seed), Contact(["ada", "bob", "cleo", "dora"]), Counter[str]()
     events: list[Event] = []
-    roots = dict.fromkeys(contact.part_of, "")
-    for n in range(60):
+    keyed_as = dict.fromkeys(contact.part_of, "")
+    for n in range(16):
         at = START + n * DAY
-        if r.random() < 0.2:
+        if r.random() < 0.4:
             events += contact.change(r, at)
         for who in contact.part_of:
             if r.random() < 0.7:  # capture has heard by now
-                roots[who] = contact.root(who)
+                keyed_as[who] = contact.root(who)
             if r.random() < 0.5:
                 bought_by[who] += 1
-                events.append(by(who, order(who, at + 60, 40.0), under=roots[who] or who))
+                events.append(by(who, order(who, at + 60, 40.0), under=keyed_as[who] or who))
     return events, contact, bought_by
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 100_000), st.none() | st.integers(0, 10_000))
 async def test_however_often_people_are_merged_and_parted_each_order_counts_once(seed: int, turns: int | None) -> None:
     events, contact, bought_by = tangle(seed)
@@ -432,6 +436,9 @@ async def test_however_often_people_are_merged_and_parted_each_order_counts_once
     for who, above in contact.part_of.items():
         expected = sum(bought_by[one] for one in contact.below(who)) if above is None else 0
         assert count(shop, who) == expected, who
+    for said in shop.said:
+        schema = orjson.loads((CONTRACTS / f"{said.type}.json").read_bytes())["schema"]
+        jsonschema.validate(orjson.loads(said.value()), schema)
 
 
 def test_partings_survive_a_new_owner() -> None:

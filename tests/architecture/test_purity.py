@@ -45,6 +45,7 @@ def pure_files() -> list[Path]:
     domain = [*services.glob("*/*/domain.py"), *services.glob("*/*/domain/*.py")]
     analytics = services / "analytics" / "analytics"
     names = ("profile", "fold", "episodes", "timers", "visits", "standing", "trial", "collecting")
+    names += ("merging", "separating", "ledger")
     own = [*(analytics / f"{name}.py" for name in names), *(analytics / "queries").glob("*.py")]
     return sorted([*domain, *own, *(analytics / "operators").glob("*.py")])
 
