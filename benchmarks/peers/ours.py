@@ -118,4 +118,5 @@ async def _last_commit(database: Database) -> None:
 
 
 if __name__ == "__main__":
+    w.spare_collections()
     uvloop.run(main(*sys.argv[1:]))

@@ -19,4 +19,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    w.spare_collections()
     main()

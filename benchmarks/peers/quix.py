@@ -48,4 +48,5 @@ def main(bootstrap: str, topic: str, alerts_topic: str) -> None:
 
 
 if __name__ == "__main__":
+    w.spare_collections()
     main(*sys.argv[1:])
