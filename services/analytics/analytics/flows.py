@@ -10,6 +10,7 @@ from analytics.sections import Section
 LEAST_ORDERS = 20  # before these, nothing is claimed of a source
 _EXPECTED = 3.0  # orders that should have come meanwhile; a Poisson flow pauses so long by chance 5 times in 100
 _ALPHA = 0.02
+_QUICK = 50  # orders whose plain mean is the mean
 _MAX_SOURCES = 64
 _FLOW = Struct("<IIdd")
 
@@ -43,10 +44,12 @@ class Flows(Section):
             key = source if len(self.flows) < _MAX_SOURCES else 0
             flow = self.flows.setdefault(key, Flow(last=received))
         flow.count += 1
+        gap = received - flow.last
         if flow.count > 1:
-            rate = max(_ALPHA, 1.0 / (flow.count - 1))
-            flow.mean_gap += rate * (max(0.0, received - flow.last) - flow.mean_gap)
-        flow.last = max(flow.last, received)
+            rate = 1.0 / (flow.count - 1) if flow.count <= _QUICK else _ALPHA
+            flow.mean_gap += rate * ((gap if gap > 0.0 else 0.0) - flow.mean_gap)
+        if gap > 0.0:
+            flow.last = received
 
     def quiet_for(self, source: int, now: float) -> float:
         """The seconds that a source has been suspiciously quiet; 0 where so long a pause is nothing unusual."""

@@ -79,7 +79,9 @@ class Orders(Section):
             self.gap = float(day - self.last_day)
             self.days += 1
         self.last_day = day
-        self.previous_at, self.last_at = self.last_at, max(self.last_at, at)
+        self.previous_at = self.last_at
+        if at > self.last_at:
+            self.last_at = at
         if account is not None:
             code = list(self.accounts).index(event.currency) if len(self.accounts) > 1 else 0
             self.recent_packed = (self.recent_packed + _RECENT.pack(at, amount, code))[-_RECENT_BYTES:]

@@ -61,7 +61,7 @@ class Profile:
 
     def next_due(self) -> float:
         """When the earliest timer rings; infinity for none."""
-        return min(self.timers.values()) if self.timers else NEVER
+        return min(self.timers.values(), default=NEVER)
 
     def set_timer(self, kind: int, due: float) -> None:
         """`NEVER` stops it."""

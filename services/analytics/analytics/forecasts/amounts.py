@@ -8,6 +8,7 @@ customer's group of evidence and silence (adaptive conformal inference: Gibbs & 
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import mul
 from typing import NamedTuple
 
 SHARES = (0.1, 0.5, 0.9)
@@ -16,6 +17,7 @@ FEATURES = 12
 _OWN = 2.0  # orders after which a customer's own count as much as everybody's
 _SPREAD = 0.3  # variance of log amounts that a customer without history is given
 _WEEK = 7.0
+_MOST = 40.0  # of a logarithm
 
 
 class Purse(NamedTuple):
@@ -85,7 +87,10 @@ class AmountModel:
         if usual is None:
             return None
         x = features(purse, usual, silent)
-        low, median, high = (usual + math.fsum(map(float.__mul__, weights, x)) for weights in self.weights)
+        low, median, high = [usual + sum(map(mul, weights, x)) for weights in self.weights]
         down, up = self.moved[group(purse.orders, silent)]
-        bounds = (median, min(median, low - down), max(median, high + up))
-        return Amount(*(max(0.0, math.expm1(min(40.0, bound))) for bound in bounds))
+        return Amount(_money(median), _money(min(median, low - down)), _money(max(median, high + up)))
+
+
+def _money(log: float) -> float:
+    return math.expm1(min(log, _MOST)) if log > 0.0 else 0.0

@@ -113,7 +113,8 @@ class GapModel:
         level, tilt = _product(self.slopes, x), _product(self.tilts, x)
         bases, path, total, exp = self.bases[steadiness], [], 0.0, math.exp
         for piece in range(bisect_right(EDGES, start, 1, PIECES) - 1, PIECES):
-            rate = exp(min(MOST, max(LEAST, bases[piece] + level + tilt * MIDDLES[piece])))
+            log_rate = bases[piece] + level + tilt * MIDDLES[piece]
+            rate = exp(LEAST if log_rate < LEAST else MOST if log_rate > MOST else log_rate)
             path.append((start, total, rate))
             until = EDGES[piece + 1]
             if until >= end or piece == PIECES - 1:

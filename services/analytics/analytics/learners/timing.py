@@ -37,6 +37,7 @@ _FIRST_GAP, _FIRST_COUNT = math.log(14.0), 20.0  # the usual gap before any was 
 _FIRST_RATE = 0.4
 _LONG_MEMORY = 50_000.0  # gaps the usual gap is the mean of
 _SMOOTH, _ALIKE, _HOLD, _FLAT = 1.0, 0.5, 0.5, 100.0  # precisions: next piece, next class, first rate, features
+_ALL_JUDGED, _JUDGED_EVERY = 2_000, 8  # gaps; a sample of them tells as much
 _TURN = 0.6180339887498949  # spreads the moments at which a forecast is judged evenly over the gaps
 
 Floats = NDArray[np.float64]
@@ -95,7 +96,7 @@ class TimingLearner:
 
     def _judge(self, habit: Habit, days: float) -> None:
         """At the order that began the gap, and once more somewhere within it."""
-        if self.examples < purchase_timing.MIN_EXAMPLES:
+        if self.examples < purchase_timing.MIN_EXAMPLES or (self.gaps > _ALL_JUDGED and self.gaps % _JUDGED_EVERY):
             return
         own = habit.span if habit.gaps else math.exp(self.usual)
         self._turn = (self._turn + _TURN) % 1.0

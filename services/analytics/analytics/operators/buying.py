@@ -101,7 +101,7 @@ class Buying(Section):
 
 def fading(days: float) -> tuple[float, float, float]:
     """What is left after `days` of counts that halve in 112, 28 and 14 days."""
-    slow = math.exp2(-max(0.0, days) / 112.0)
+    slow = math.exp2(days / -112.0) if days > 0.0 else 1.0
     middle = slow * slow
     middle *= middle
     return slow, middle, middle * middle

@@ -90,7 +90,8 @@ _LARGEST = 3e38
 
 
 def _rounded(mean: float, fresh: float, last: float, spread: float) -> tuple[float, ...]:
-    return _ROUNDED.unpack(_ROUNDED.pack(mean, fresh, last, min(_LARGEST, max(0.0, spread))))
+    spread = 0.0 if spread < 0.0 else spread if spread < _LARGEST else _LARGEST
+    return _ROUNDED.unpack(_ROUNDED.pack(mean, fresh, last, spread))
 
 
 def _merged(mine: _Moments, theirs: _Moments) -> _Moments:

@@ -86,8 +86,9 @@ class Gaps:
 
     def note(self, log: float, squared: float) -> None:
         self.count += 1.0
-        rate = max(0.002, 1.0 / (20.0 + self.count))
-        self.within += rate * (_CLIPPED * min(squared, _CLIP * self.within) - self.within)
+        rate = 1.0 / (20.0 + self.count) if self.count < 480.0 else 0.002
+        most = _CLIP * self.within
+        self.within += rate * (_CLIPPED * (squared if squared < most else most) - self.within)
         self.mean += rate * (log - self.mean)
 
 
