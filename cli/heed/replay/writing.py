@@ -30,6 +30,10 @@ SCORES = pa.schema(
         ("expected_next_at", _MOMENT),
         ("expected_value", pa.float64()),
         ("segment", pa.string()),
+        ("expected_next_low", _MOMENT),
+        ("expected_next_high", _MOMENT),
+        ("expected_value_low", pa.float64()),
+        ("expected_value_high", pa.float64()),
     ]
 )
 EVENTS = pa.schema(
@@ -65,6 +69,8 @@ SCORES_FILE, EVENTS_FILE, DECISIONS_FILE, REFUSED_FILE = (
 )
 _GROUP_ROWS = 131_072
 NOT_ENOUGH = "not enough"
+_MOMENTS = ("expected_next_at", "expected_next_low", "expected_next_high")
+_AMOUNTS = ("expected_value", "expected_value_low", "expected_value_high")
 
 
 class Table:
@@ -140,8 +146,8 @@ class Tables:
                 "as_of": [moment] * len(rows),
                 "churn_risk": [row.get("churn_risk") for row in rows],
                 "evidence": [row.get("evidence", NOT_ENOUGH) for row in rows],
-                "expected_next_at": [_microseconds(row.get("expected_next_at")) for row in rows],
-                "expected_value": [row.get("expected_value") for row in rows],
+                **{name: [row.get(name) for row in rows] for name in _AMOUNTS},
+                **{name: [_microseconds(row.get(name)) for row in rows] for name in _MOMENTS},
                 "segment": [row.get("segment") for row in rows],
             }
         )
