@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from benchmarks import capture, contacts, engines, growth, latency, replay, report, startup
+from benchmarks import capture, contacts, engines, growth, latency, replay, report, startup, throughput
 from benchmarks.rows import Row
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "latency": latency.run,
     "replay": replay.run,
     "startup": startup.run,
+    "throughput": throughput.run,
 }
 
 
