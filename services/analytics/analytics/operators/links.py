@@ -6,6 +6,7 @@ in batches, and what it publishes answers "bought with" and the next best offers
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Any, ClassVar
 from zlib import crc32
 
@@ -25,6 +26,7 @@ JUDGED_EVERY = 512  # lines from one judged basket to the next
 _MOST_SKU, _MOST_NAME = 64, 80
 _BITS = 768
 _FILTER_BYTES = _BITS // 8
+_CODES = tuple(Struct(f"<B{count}I") for count in range(RECENT + 1))
 
 
 def code_of(sku: str) -> int:
@@ -72,13 +74,14 @@ class Bought(Section):
 
     def pack(self) -> bytes:
         older = self.older.to_bytes(_FILTER_BYTES, "little") if self.older else b""
-        return b"".join((bytes([len(self.recent)]), *(code.to_bytes(3, "little") for code in self.recent), older))
+        count = len(self.recent)
+        return _CODES[count].pack(count, *self.recent) + older
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Bought":
-        end = 1 + 3 * packed[0]
-        recent = [int.from_bytes(packed[at : at + 3], "little") for at in range(1, end, 3)]
-        return cls(recent, int.from_bytes(packed[end:], "little"))
+        codes = _CODES[packed[0]]
+        _, *recent = codes.unpack_from(packed)
+        return cls(recent, int.from_bytes(packed[codes.size :], "little"))
 
     def merge(self, other: "Bought") -> None:
         """The products of both; which of them were the last is not kept, the survivor's count as later."""
