@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from analytics.events import TYPES, Event, What, emission
@@ -30,7 +31,8 @@ from tests.chaos.doomed import POINTS
 from tests.chaos.folding import fresh, settled, stored
 
 FORM = os.environ.get("HEED_CHAOS", "")
-SHOPS, ROUNDS = {"full": (40, 3), "long": (60, 1)}.get(FORM, (6, 1))
+SHOPS, ROUNDS = {"full": (40, 3), "long": (120, 1)}.get(FORM, (6, 1))
+KILLS = 200
 PATIENCE_SECONDS = 120.0
 
 
@@ -156,21 +158,38 @@ async def test_frozen_workers_and_rebalances_change_nothing(
 
 
 @pytest.mark.skipif(FORM != "long", reason="make chaos-long")
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(5400)
 async def test_two_hundred_kills_at_random_change_nothing(
     workers: Workers, kafka: str, topic_prefix: str, database_url: str
 ) -> None:
     r, events = random.Random(3), load(SHOPS)
-    feeding = asyncio.create_task(publish(kafka, topic_prefix, events, pace=2.0))
-    for _ in range(200):
-        process = workers.start(r.choice(("one", "two")))
-        await asyncio.sleep(r.uniform(1.5, 6.0))
+    share = len(events) // (KILLS + 1)
+    owners: set[str] = set()
+    for n in range(KILLS):
+        await publish(kafka, topic_prefix, events[n * share : (n + 1) * share])
+        process = workers.start("one" if r.random() < 0.9 else "two")
+        owners = await _other_owners(database_url, owners)
+        await asyncio.sleep(r.expovariate(1 / 0.3))
         process.kill()
         await asyncio.to_thread(process.wait)
-    await feeding
+    await publish(kafka, topic_prefix, events[KILLS * share :])
     workers.start("one")
 
     assert await compared(kafka, topic_prefix, database_url) == []
+
+
+async def _other_owners(url: str, before: set[str]) -> set[str]:
+    """Waits until somebody has taken every partition over."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                owners = {row[0] for row in await connection.fetch("SELECT owner_token FROM tasks")}
+                if owners and not owners & before:
+                    return owners
+                await asyncio.sleep(0.02)
+    finally:
+        await connection.close()
 
 
 def _awake(process: subprocess.Popen[bytes]) -> None:
