@@ -10,11 +10,17 @@ from analytics.sections import Section
 
 DAY = 86_400.0
 SCALE = 10_000  # money is whole ten-thousandths, so sums are exact
+_MOST_MONEY = 2**62  # where sums stop: what eight bytes hold
 RECENT_ORDERS = 8
 _MAX_CURRENCIES = 6
 _ACCOUNT = Struct("<3sqI")
 _RECENT = Struct("<dqB")
 _RECENT_BYTES = RECENT_ORDERS * _RECENT.size
+
+
+def bounded(money: int) -> int:
+    """A sum of money as it can be stored."""
+    return money if -_MOST_MONEY < money < _MOST_MONEY else _MOST_MONEY if money > 0 else -_MOST_MONEY
 
 
 @dataclass(slots=True)
@@ -64,7 +70,7 @@ class Orders(Section):
         self.count += 1
         account = self.account(event.currency)
         if account is not None:
-            account.spent += amount
+            account.spent = bounded(account.spent + amount)
             account.count += 1
         day = int(at // DAY)
         self.gap = math.nan
@@ -91,7 +97,7 @@ class Orders(Section):
         self.returns += 1
         account = self.account(event.currency)
         if account is not None:
-            account.spent -= event.amount
+            account.spent = bounded(account.spent - event.amount)
 
     def account(self, currency: str) -> Account | None:
         """The customer's account in a currency; None where a seventh would make the profile unbounded."""
@@ -153,7 +159,7 @@ class Orders(Section):
         for theirs in other.accounts.values():
             account = self.account(theirs.currency)
             if account is not None:
-                account.spent += theirs.spent
+                account.spent = bounded(account.spent + theirs.spent)
                 account.count += theirs.count
         codes = list(self.accounts)
         kept = sorted((o for o in recent if o.currency in codes), key=lambda order: order.at)[-RECENT_ORDERS:]

@@ -3,6 +3,7 @@
 from struct import Struct
 
 _ENTRY = Struct("<BI")
+_MOST_BYTES = 8_192  # of one kind and customer: months of what a person does, minutes of what a fault does
 
 
 class Pending:
@@ -22,9 +23,11 @@ class Pending:
         return self._rows.get(number, b"")
 
     def add(self, number: int, row: bytes) -> None:
-        """Appends a row."""
-        self._rows[number] = self._rows.get(number, b"") + row
-        self.changed = True
+        """Appends a row. Where too many wait already it is left out: one customer is not to teach for thousands."""
+        rows = self._rows.get(number, b"")
+        if len(rows) < _MOST_BYTES:
+            self._rows[number] = rows + row
+            self.changed = True
 
     def take(self, number: int, layout: Struct, until: float) -> list[tuple[float, ...]]:
         """Removes and returns the rows taken at or before `until`."""

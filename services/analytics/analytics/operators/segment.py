@@ -26,7 +26,7 @@ from analytics.operators.base import (
     Standing,
     World,
 )
-from analytics.orders import DAY, SCALE, Account, Orders
+from analytics.orders import DAY, SCALE, Account, Orders, bounded
 from analytics.profile import Profile
 from analytics.sections import Section
 from common.clock import rfc3339
@@ -149,7 +149,7 @@ class SegmentPopulation(Section):
             self.customers[number] = self.customers.get(number, 0) + customers
         if spent:
             key = f"{segment} {currency}"
-            self.spent[key] = self.spent.get(key, 0) + spent
+            self.spent[key] = bounded(self.spent.get(key, 0) + spent)
 
     def completed(self, purchase: int, again: bool) -> None:
         """Whether somebody bought again within the horizon after this purchase, one of the first."""
