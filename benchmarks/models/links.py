@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+from scipy.sparse import csr_matrix
 
 from analytics.events import Event, What
 from analytics.learners.links import LinksLearner
@@ -169,7 +169,8 @@ def _cosines(cells: list[tuple[int, int]], size: int) -> np.ndarray:
 def _best(scores: np.ndarray, without: list[int]) -> list[int]:
     scores = scores.copy()
     scores[without] = -np.inf
-    return np.argpartition(-scores, TOP)[:TOP].tolist()
+    best: list[int] = np.argpartition(-scores, TOP)[:TOP].tolist()
+    return best
 
 
 def offered(shop: Shop) -> Hits:
@@ -236,7 +237,7 @@ def _pairs_of_baskets(path: Path) -> list[Row]:
         short[key >> 14, key & 16_383] -= count
     most = exact >= np.sort(exact.ravel())[-500]
     return [
-        Row(f"{BASKETS}: pairs, counted with room for {pairs.capacity:,}", np.count_nonzero(exact), ""),
+        Row(f"{BASKETS}: pairs, counted with room for {pairs.capacity:,}", float(np.count_nonzero(exact)), ""),
         Row("counted more often than they are", float(-short.min()), ""),
         Row.at_most("counted less often, at most", float(short.max()), "", pairs.error),
         Row("the 500 most frequent: counted less, mean", 100 * float((short[most] / exact[most]).mean()), "%"),

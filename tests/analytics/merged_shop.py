@@ -39,6 +39,7 @@ class Task:
     fold: Fold = field(init=False)
     at: int = 0
     ids: set[str] = field(default_factory=set)
+    written_ids: set[str] = field(default_factory=set)
     written_at: int = 0
     written_state: bytes | None = None
     rows: dict[str, tuple[bytes, bytes | None]] = field(default_factory=dict)
@@ -60,6 +61,8 @@ class Task:
         for customer, pending in changes.pending.items():
             self.rows[customer] = (self.rows[customer][0], pending)
         self.written_at, self.written_state = self.at, self.fold.state()
+        self.written_ids |= self.ids
+        self.ids = set()
         return changes
 
 
@@ -72,7 +75,6 @@ class Shop:
         self.tasks = [Task(partition) for partition in range(PARTITIONS)]
         self.told: list[Envelope] = []
         self.said: list[Envelope] = []
-        self._seen: set[str] = set()
 
     async def records(self, partition: int, first: int, end: int) -> AsyncIterator[Sequence[Record]]:
         """The log, as `rebuilding` reads it: in small parts."""
@@ -127,7 +129,7 @@ class Shop:
         record = self.log[task.partition][task.at]
         task.at += 1
         fold, event = task.fold, decode(record)
-        if event is None or (event.customer and id_text(event.id) in self._seen | task.ids):
+        if event is None or (event.customer and id_text(event.id) in task.written_ids | task.ids):
             return
         if event.customer and not fold.passes_on(event):
             task.ids.add(id_text(event.id))
@@ -139,8 +141,6 @@ class Shop:
 
     def _write(self, task: Task) -> None:
         changes = task.write()
-        self._seen |= task.ids
-        task.ids = set()
         self.told += changes.triggers
         self.said += (said for said in changes.facts if said.type.startswith("heed.profile."))
         for said in changes.facts:
@@ -152,7 +152,6 @@ class Shop:
             while task.at < len(self.log[task.partition]):
                 await self._step(task)
             self.told += task.write().triggers
-            task.ids = set()
 
     def profile(self, who: str) -> Profile | None:
         """Of whichever task knows them."""

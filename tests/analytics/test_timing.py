@@ -13,7 +13,7 @@ from analytics.learners.timing import TimingLearner
 from analytics.operators import purchase_timing
 from analytics.operators.purchase_habits import Habits
 from analytics.operators.purchase_timing import PurchaseTiming
-from analytics.orders import DAY
+from analytics.orders import DAY, Orders
 from tests.analytics.forecast_shop import Shop, story
 from tests.analytics.stories import START, order
 
@@ -36,7 +36,7 @@ def shop() -> Shop:
 def remaining(shop: Shop, customer: str, silent: float) -> float:
     """Days from a moment so long after the customer's last order to the one that is expected."""
     profile = shop.profiles[customer]
-    now = profile.of(purchase_timing.Orders).last_at + silent * DAY
+    now = profile.of(Orders).last_at + silent * DAY
     found = purchase_timing.forecast(profile, shop.world, now)
     assert found is not None
     return (found.at - now) / DAY

@@ -44,8 +44,19 @@ def pure_files() -> list[Path]:
     services = ROOT / "services"
     domain = [*services.glob("*/*/domain.py"), *services.glob("*/*/domain/*.py")]
     analytics = services / "analytics" / "analytics"
-    names = ("profile", "fold", "episodes", "timers", "visits", "standing", "trial", "collecting")
-    names += ("merging", "separating", "ledger")
+    names = [
+        "profile",
+        "fold",
+        "episodes",
+        "timers",
+        "visits",
+        "standing",
+        "trial",
+        "collecting",
+        "merging",
+        "separating",
+        "ledger",
+    ]
     own = [*(analytics / f"{name}.py" for name in names), *(analytics / "queries").glob("*.py")]
     return sorted([*domain, *own, *(analytics / "operators").glob("*.py")])
 

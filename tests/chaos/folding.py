@@ -106,7 +106,8 @@ async def settled(kafka: str, prefix: str, url: str) -> None:
         calm = 0
         while calm < 3:
             ends = {place.partition: offset for place, offset in (await consumer.end_offsets(places)).items()}
-            folded = dict(await connection.fetch("SELECT partition, next_offset FROM tasks"))
+            tasks = await connection.fetch("SELECT partition, next_offset FROM tasks")
+            folded = {task["partition"]: task["next_offset"] for task in tasks}
             waiting = await connection.fetchval("SELECT count(*) FROM outbox")
             calm = calm + 1 if folded == ends and not waiting else 0
             await asyncio.sleep(0.5)  # what is under way between the topics is seen by none of them

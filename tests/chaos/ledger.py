@@ -99,26 +99,24 @@ def plan(r: random.Random, facts: int, customers: int) -> Plan:
     return Plan(posts, surprised, usual, quiet)
 
 
-def history(customer: int, now: datetime, quiet_in: timedelta | None) -> list[dict[str, Any]]:
-    """Eight orders like clockwork; who is `quiet` will be remarkably silent that much from now."""
-    last = now + quiet_in - timedelta(days=1.8 * GAP_DAYS) if quiet_in else now - timedelta(days=3)
-    times = [last - timedelta(days=GAP_DAYS * (HISTORY_ORDERS - 1 - i)) for i in range(HISTORY_ORDERS)]
-    return [
-        {
-            "type": "track",
-            "event": "Order Completed",
-            "anonymousId": f"anon-{customer}",
-            "messageId": f"history-{customer}-{i}",
-            "timestamp": moment(at),
-            "context": {"traits": {"email": email_of(customer)}},
-            "properties": {
-                "order_id": f"history-{customer}-{i}",
-                "total": f"{USUAL * (0.97 + 0.01 * (i % 7)):.2f}",
-                "currency": "GBP",
-            },
-        }
-        for i, at in enumerate(times)
-    ]
+def history(customer: int, now: datetime, orders: int = HISTORY_ORDERS, days_ago: float = 3) -> list[dict[str, Any]]:
+    """Orders like clockwork, the last of them so many days ago."""
+    last = now - timedelta(days=days_ago)
+    return [past_order(customer, i, last - timedelta(days=GAP_DAYS * (orders - 1 - i))) for i in range(orders)]
+
+
+def past_order(customer: int, i: int, at: datetime) -> dict[str, Any]:
+    """An order as an import has it."""
+    mark = f"history-{customer}-{i}"
+    return {
+        "type": "track",
+        "event": "Order Completed",
+        "anonymousId": f"anon-{customer}",
+        "messageId": mark,
+        "timestamp": moment(at),
+        "context": {"traits": {"email": email_of(customer)}},
+        "properties": {"order_id": mark, "total": f"{USUAL * (0.97 + 0.01 * (i % 7)):.2f}", "currency": "GBP"},
+    }
 
 
 class Client:

@@ -10,7 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,11 +19,13 @@ from heed.platform.stack import Stack
 from heed.platform.testing import own_stack
 from heed.provision import provision
 from tests.chaos.effects import Effects, differences
-from tests.chaos.ledger import Client, Outcome, Plan, history, plan
+from tests.chaos.ledger import GAP_DAYS, HISTORY_ORDERS, Client, Outcome, Plan, history, past_order, plan
+from tests.chaos.silences import last_orders
 
 FULL = os.environ.get("HEED_CHAOS") == "full"
 FACTS, CUSTOMERS, ROUNDS, PER_SECOND = (20_000, 400, 3, 60.0) if FULL else (2_000, 80, 1, 25.0)
 PATIENCE_SECONDS = 180.0
+MISSED_AFTER_DAYS = 18  # about; the end of their history makes it exact
 VICTIMS = ("lead_capture", "contact", "analytics", "sales", "campaign", "ticketing", "console", "kafka", "postgres")
 SERVICES = ("lead_capture", "contact", "campaign", "sales", "ticketing", "analytics")
 
@@ -43,6 +45,7 @@ async def test_every_acknowledged_fact_has_its_effects_once(fragile: Stack) -> N
     planned = plan(r, FACTS, CUSTOMERS)
     client = Client(fragile.url("lead_capture"), access.server_key)
     await client.import_history(_history(planned, datetime.now(UTC)))
+    await _end_history(fragile, client, planned)
 
     posting = asyncio.create_task(client.post_all(planned.posts, PER_SECOND, again=0.1, r=r))
     for victim in VICTIMS * ROUNDS:
@@ -59,10 +62,23 @@ async def test_every_acknowledged_fact_has_its_effects_once(fragile: Stack) -> N
 
 
 def _history(planned: Plan, now: datetime) -> list[dict[str, object]]:
-    events = [e for customer in planned.usual | planned.surprised for e in history(customer, now, None)]
-    for n, customer in enumerate(sorted(planned.quiet)):
-        events += history(customer, now, timedelta(seconds=25 + 4 * n))
+    events = [e for customer in planned.usual | planned.surprised for e in history(customer, now)]
+    for customer in planned.quiet:
+        events += history(customer, now, HISTORY_ORDERS - 1, MISSED_AFTER_DAYS + GAP_DAYS)
     return sorted(events, key=lambda event: str(event["timestamp"]))
+
+
+async def _end_history(stack: Stack, client: Client, planned: Plan) -> None:
+    """The quiet ones order a last time so long ago that they are missed while processes die."""
+    soon = time.time() + 30
+    missed_at = {customer: soon + 4 * n for n, customer in enumerate(sorted(planned.quiet))}
+    imported = (len(planned.usual) + len(planned.surprised)) * HISTORY_ORDERS + len(planned.quiet) * (
+        HISTORY_ORDERS - 1
+    )
+    last = await last_orders(stack, imported, missed_at)
+    assert last
+    await client.import_history([past_order(customer, HISTORY_ORDERS - 1, at) for customer, at in last.items()])
+    planned.quiet = set(last)
 
 
 def _kill_and_wait(stack: Stack, victim: str) -> None:

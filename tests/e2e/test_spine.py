@@ -36,7 +36,7 @@ async def page() -> AsyncIterator[Page]:
 async def shop(stack: Stack, access: Access) -> AsyncIterator[httpx.AsyncClient]:
     """A till whose customer number 1 has a history."""
     client = Client(stack.url("lead_capture"), access.server_key)
-    await client.import_history(history(1, datetime.now(UTC), None))
+    await client.import_history(history(1, datetime.now(UTC)))
     await client.close()
     async with httpx.AsyncClient(auth=(access.server_key, ""), timeout=20, trust_env=False) as till:
         yield till
@@ -123,7 +123,7 @@ async def test_a_ticket_is_on_the_timeline_and_evidence_for_analytics(
 async def test_history_alerts_nobody(stack: Stack, access: Access, shop: httpx.AsyncClient) -> None:
     """An import with a wild order in it teaches and is not acted on."""
     client = Client(stack.url("lead_capture"), access.server_key)
-    events = history(77, datetime.now(UTC), None)
+    events = history(77, datetime.now(UTC))
     events[-1]["properties"]["total"] = "5000.00"
     await client.import_history(events)
     await client.close()

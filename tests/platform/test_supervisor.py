@@ -98,7 +98,7 @@ def test_stop_goes_in_order_and_takes_grandchildren_along(make: Make, tmp_path: 
     assert wait_until(lambda: all(f.exists() and f.read_text() for f in pid_files), 10)
     supervisor.stop([("above",), ("below",)])
     assert note.read_text().split() == ["above", "below"]
-    assert not any(is_alive(int(f.read_text())) for f in pid_files)
+    assert wait_until(lambda: not any(is_alive(int(f.read_text())) for f in pid_files), 10)
     with pytest.raises(PlatformError):
         supervisor.start("late", partial(make, "pass"))
 

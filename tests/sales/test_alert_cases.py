@@ -219,7 +219,8 @@ async def test_merges_of_merges_arrive_in_any_order(cases: Any, turned: bool) ->
 
 def separated(cases: Any, losing: str, surviving: str, *keys: str) -> Envelope:
     data = {"losing": losing, "surviving": surviving, "keys": [losing, *keys]}
-    return cases.fact("heed.contact.separated.v1", losing, data)
+    fact: Envelope = cases.fact("heed.contact.separated.v1", losing, data)
+    return fact
 
 
 async def test_a_merge_that_is_undone_gives_alerts_back_to_whom_they_were_about(cases: Any) -> None:

@@ -121,8 +121,9 @@ async def test_a_merge_moves_leads(cases: Any) -> None:
 
 
 async def test_a_merge_that_is_undone_gives_leads_back_to_whoever_began_them(cases: Any) -> None:
-    bob = {"email": f"{secrets.token_hex(8)}@example.com", "phone": None}
-    losing, surviving = entity_key("c", "email", bob["email"]), cases.new_customer()
+    email = f"{secrets.token_hex(8)}@example.com"
+    bob = {"email": email, "phone": None}
+    losing, surviving = entity_key("c", "email", email), cases.new_customer()
     await cases.handle(captured(cases, losing, identifiers=bob))
     (lead,) = await cases.leads_of(losing)
     await cases.handle(cases.fact("heed.contact.merged.v1", losing, {"losing": losing, "surviving": surviving}))

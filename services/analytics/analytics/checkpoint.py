@@ -71,12 +71,14 @@ class Step:
 
 @dataclass
 class Checkpoint:
-    """What is written at once. `rows` are (customer, partition, bytes)."""
+    """What is written at once. Profiles and examples are rows (customer, partition, bytes), ids seen (id, partition,
+    for good).
+    """
 
     steps: list[Step] = field(default_factory=list)
     profiles: list[tuple[str, int, bytes]] = field(default_factory=list)
     pending: list[tuple[str, int, bytes]] = field(default_factory=list)
-    seen: list[tuple[str, bool]] = field(default_factory=list)
+    seen: list[tuple[str, int, bool]] = field(default_factory=list)
     emitted: list[tuple[str, Envelope]] = field(default_factory=list)
     triggers: list[Envelope] = field(default_factory=list)
 
@@ -132,7 +134,7 @@ async def _write_all(connection: asyncpg.Connection, checkpoint: Checkpoint) -> 
         if rows:
             await connection.execute(statement, *map(list, zip(*rows, strict=True)))
     if checkpoint.seen:
-        await connection.copy_records_to_table("seen", records=checkpoint.seen, columns=("id", "forever"))
+        await connection.copy_records_to_table("seen", records=checkpoint.seen, columns=("id", "partition", "forever"))
     if checkpoint.triggers:
         await connection.executemany(_TRIGGER, [_trigger(envelope) for envelope in checkpoint.triggers])
         await connection.executemany(_DECISION, [_decision(envelope) for envelope in checkpoint.triggers])

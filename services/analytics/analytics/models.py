@@ -47,12 +47,13 @@ class PendingRow(Base):
 
 
 class SeenRow(Base):
-    """Ids that were folded in: seven days, those of orders for good."""
+    """Ids that a partition's task has folded in: seven days, those of orders for good."""
 
     __tablename__ = "seen"
     __table_args__ = (Index("seen_at", "at", postgresql_where=text("NOT forever")),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
+    partition: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     forever: Mapped[bool]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 

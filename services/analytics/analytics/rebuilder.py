@@ -38,8 +38,9 @@ class Rebuilder:
         log.info("customer folded again", customer=event.customer, records=found.records, seconds=round(seconds, 3))
         ids = list(found.ids)
         for at in range(0, len(ids), _LOOK_UP):
-            for id_ in await self._seen.among(ids[at : at + _LOOK_UP]):
-                del found.ids[id_]
+            for partition, id_ in await self._seen.among(ids[at : at + _LOOK_UP]):
+                if partition == event.partition:
+                    del found.ids[id_]
         return found.ids
 
     async def _found(self, fold: Fold, event: Event) -> Rebuilt:

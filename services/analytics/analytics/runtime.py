@@ -21,7 +21,7 @@ from analytics.fold import Fold
 from analytics.model_store import ModelStore
 from analytics.query_store import QueryStore
 from analytics.rebuilder import Rebuilder
-from analytics.seen import SeenIds
+from analytics.seen import Place, SeenIds
 from analytics.separating import SIGNS
 from analytics.stored_facts import StoredFacts
 from analytics.task import FoldFactory, Task, Topics, analytics_fold, claim
@@ -71,11 +71,11 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._models, self._seen = ModelStore(database), SeenIds(database)
         self._queries = QueryStore(database)
         self._rebuilder = Rebuilder(StoredFacts(bootstrap_servers, topics.facts, self._moved), database, decoder)
-        self._again: set[str] = set()  # what was folded again in this take
+        self._again: set[Place] = set()  # what was folded again in this take
         self._token = ""
         self._writer: Writer | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._in_flight: set[str] = set()
+        self._in_flight: set[Place] = set()
         self._busy = asyncio.Lock()
         self._checkpointed_at = self._moved_at = time.monotonic()
         self.tasks: dict[int, Task] = {}
@@ -202,7 +202,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _fold_all(self, events: list[tuple[Task, Event]]) -> None:
         """Folds what was not folded before, in order; the next ids are looked up while the last are folded."""
-        fresh: set[str] = set()
+        fresh: set[Place] = set()
         self._again.clear()
         parts = [events[at : at + _LOOK_UP] for at in range(0, len(events), _LOOK_UP)]
         lookup = self._look_up(parts[0]) if parts else None
@@ -213,16 +213,19 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
                 lookup = self._look_up(parts[number])
                 await asyncio.sleep(0)  # lets the query go out
             for task, event in part:
-                known = event.id in repeats or event.id in fresh or (self._again and id_text(event.id) in self._again)
-                if event.customer and known:
+                place = task.partition, event.id
+                if event.customer and (place in repeats or place in fresh or self._is_again(place)):
                     metrics.EVENTS.labels("repeated").inc()
                 else:
-                    fresh.add(event.id)
+                    fresh.add(place)
                     await self._fold(task, event)
         metrics.EVENTS.labels("folded").inc(len(fresh))
 
-    def _look_up(self, part: list[tuple[Task, Event]]) -> asyncio.Task[set[str]]:
-        return asyncio.create_task(self._repeats([event for _, event in part if event.customer]))
+    def _is_again(self, place: Place) -> bool:
+        return bool(self._again) and (place[0], id_text(place[1])) in self._again
+
+    def _look_up(self, part: list[tuple[Task, Event]]) -> asyncio.Task[set[Place]]:
+        return asyncio.create_task(self._repeats([(task, event) for task, event in part if event.customer]))
 
     def _continues(self, tp: TopicPartition, offset: int) -> bool:
         """Whether a batch joins on to what its task has folded; one fetched before a move may not."""
@@ -261,16 +264,15 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._limit.add([True] * len(letters))
         metrics.EVENTS.labels("invalid").inc(len(letters))
 
-    async def _repeats(self, events: list[Event]) -> set[str]:
-        """Which of these were folded in before: in the checkpoint under way, in a task's own memory, or on disk."""
+    async def _repeats(self, events: list[tuple[Task, Event]]) -> set[Place]:
+        """Which of these were folded in before: in the checkpoint under way, in the task's own memory, or on disk."""
         if not events:
             return set()
-        by_id = {id_text(event.id): event.id for event in events}
-        known = await self._seen.among(list(by_id))
-        known |= by_id.keys() & self._in_flight
-        for task in self.tasks.values():
-            known |= by_id.keys() & task.seen.keys()
-        return {by_id[id_] for id_ in known}
+        by_place = {(task.partition, id_text(event.id)): (task, event.id) for task, event in events}
+        known = await self._seen.among([id_ for _, id_ in by_place])
+        known |= self._in_flight
+        known |= {place for place, (task, _) in by_place.items() if place[1] in task.seen}
+        return {(place[0], by_place[place][1]) for place in known & by_place.keys()}
 
     async def _fold(self, task: Task, event: Event) -> None:
         if event.what is What.MODEL_ADOPTED and isinstance(task.fold, Fold):
@@ -295,10 +297,10 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         # The bus takes a consumer that does not fetch for minutes for dead.
         with self._consumer._subscription.fetch_context():
             ids = await self._rebuilder.rebuild(fold, event)
-        known = self._in_flight.union(*(owned.seen for owned in self.tasks.values()))
-        new = {id_: for_good for id_, for_good in ids.items() if id_ not in known}
-        task.seen.update(new)
-        self._again.update(new)
+        in_flight = self._in_flight
+        new = {id_: for_good for id_, for_good in ids.items() if (task.partition, id_) not in in_flight}
+        self._again.update((task.partition, id_) for id_ in new.keys() - task.seen.keys())
+        task.seen = new | task.seen
 
     def _moved(self) -> None:
         self._moved_at = time.monotonic()
@@ -329,7 +331,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         for task in self.tasks.values():
             task.collect(checkpoint, self._topics)
         if checkpoint.steps and self._writer:
-            self._in_flight = {id_ for id_, _ in checkpoint.seen}
+            self._in_flight = {(partition, id_) for id_, partition, _ in checkpoint.seen}
             self._writing = asyncio.create_task(self._writer.write(checkpoint))
         self._checkpointed_at = time.monotonic()
 

@@ -1,4 +1,7 @@
-"""Which events were folded in before, whatever task folded them."""
+"""Which events a task has folded in before.
+
+An event counts once in each partition: what one task folds depends on its own part of the log alone.
+"""
 
 import asyncio
 
@@ -9,7 +12,9 @@ from common.database import Database, is_transient
 
 log = structlog.get_logger()
 
-_KNOWN = "SELECT id FROM seen WHERE id = ANY($1::uuid[])"
+_KNOWN = "SELECT partition, id FROM seen WHERE id = ANY($1::uuid[])"
+
+Place = tuple[int, str]  # a partition, and the id of an event
 
 
 class SeenIds:
@@ -19,13 +24,14 @@ class SeenIds:
         self._database = database
         self._connection: asyncpg.Connection | None = None
 
-    async def among(self, ids: list[str]) -> set[str]:
-        """Those of `ids` that a checkpoint has written."""
+    async def among(self, ids: list[str]) -> set[Place]:
+        """Where a checkpoint has written that one of `ids` was folded in."""
         while True:
             try:
                 if self._connection is None or self._connection.is_closed():
                     self._connection = await self._database.connect()
-                return {str(row["id"]) for row in await self._connection.fetch(_KNOWN, ids)}
+                rows = await self._connection.fetch(_KNOWN, ids)
+                return {(row["partition"], str(row["id"])) for row in rows}
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 if not is_transient(error):
                     raise

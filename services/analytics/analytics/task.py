@@ -78,7 +78,7 @@ class Task:
         into.steps.append(Step(self.partition, self.written, self.folded, self.fold.state()))
         into.profiles.extend((customer, self.partition, packed) for customer, packed in changes.profiles.items())
         into.pending.extend((customer, self.partition, rows) for customer, rows in changes.pending.items())
-        into.seen.extend(self.seen.items())
+        into.seen.extend((id_, self.partition, for_good) for id_, for_good in self.seen.items())
         into.triggers.extend(t for t in changes.triggers if t.key)
         into.emitted.extend((topics.triggers, envelope) for envelope in changes.triggers)
         into.emitted.extend((topics.examples, example.envelope()) for example in changes.examples)

@@ -49,3 +49,6 @@ def _learn_again() -> None:
     op.execute("UPDATE triggers SET open = false, cleared_at = now() WHERE open")
     for table in ("profiles", "pending_examples", "seen", "models"):
         op.execute(f"TRUNCATE {table}")
+    op.drop_constraint("seen_pkey", "seen")
+    op.add_column("seen", sa.Column("partition", sa.SmallInteger, nullable=False))
+    op.create_primary_key("seen_pkey", "seen", ["id", "partition"])
