@@ -23,8 +23,8 @@ from heed.replay.orders import replay_orders
 
 CARDS, CDNOW, RETAIL = "fdh_card_even_customers.parquet", "cdnow_master.txt.gz", "online_retail.csv.gz"
 WARM_UP = 30
-_AS_EVER = Settings(warm_up=WARM_UP)
-_SELDOM_SCORED = Settings(warm_up=WARM_UP, score_every=28)  # where orders alone are looked at; scoring takes longest
+_CARDS_SETTINGS = Settings(warm_up=WARM_UP)
+_SHOP_SETTINGS = Settings(warm_up=WARM_UP, score_every=28)  # orders are looked at, and scoring takes longest
 _REACHED = 205 / 209
 _FACTORS = (3.0, 5.0, 1 / 3)
 _LEAST_ORDERS, _FROM_ORDER, _SPELL = 10, 6, (3, 7)
@@ -69,7 +69,7 @@ def average_precision(wanted: NDArray[np.bool_], score: NDArray[np.float64]) -> 
 
 def _cards(data: Path) -> list[Row]:
     columns = Columns("CUSTOMER_ID", "TX_DATETIME", amount="TX_AMOUNT", id="TRANSACTION_ID")
-    events, triggers = _replayed(data / CARDS, columns, _AS_EVER, ("TX_FRAUD_SCENARIO in (1, 2)",))
+    events, triggers = _replayed(data / CARDS, columns, _CARDS_SETTINGS, ("TX_FRAUD_SCENARIO in (1, 2)",))
     judged = _labelled(events, data)
     wanted = judged[judged["wanted"]]
     triggers["right"] = _right(triggers, wanted)
@@ -148,15 +148,15 @@ def _tidy(log: pd.DataFrame) -> pd.DataFrame:
 
 def _shop(name: str, log: pd.DataFrame) -> list[Row]:
     """The log as it is, then with spells."""
-    _, triggers = _replay(log, _AS_EVER)
+    _, triggers = _replay(log)
     spans = log.groupby("customer")["time"].agg(["min", "max"])
     years = (spans["max"] - spans["min"]).dt.total_seconds().sum() / 86_400 / _YEAR
     rows = [Row(f"{name} as it is: customers' years", years, "")]
     for kind, part in triggers.groupby("kind"):
         ended = 100 * float(part["cleared"].notna().mean())
-        rows.append(Row(f"raised: {kind}", 100 * len(part) / years, "per 100 customers' years"))
+        rows.append(Row(f"{name} as it is, raised: {kind}", 100 * len(part) / years, "per 100 customers' years"))
         if kind == "purchase_silence":
-            rows.append(Row("of these silences, ended by an order", ended, "%"))
+            rows.append(Row(f"{name} as it is: of these silences, ended by an order", ended, "%"))
     for factor in _FACTORS:
         rows += _spells(name, log, factor)
     return rows
@@ -166,7 +166,7 @@ def _spells(name: str, log: pd.DataFrame, factor: float) -> list[Row]:
     log, number = log.copy(), log.groupby("customer").cumcount()
     log["wanted"] = _put_spells(log, number)
     log.loc[log["wanted"], "amount"] *= factor
-    events, triggers = _replay(log, _SELDOM_SCORED)
+    events, triggers = _replay(log)
     triggers = triggers[triggers["kind"] == "spend_deviation"]
     events["wanted"] = log["wanted"].to_numpy()
     known = (number >= _FROM_ORDER - 1).to_numpy()
@@ -177,8 +177,8 @@ def _spells(name: str, log: pd.DataFrame, factor: float) -> list[Row]:
     what = f"{name}, orders {'times' if factor > 1 else 'divided by'} {max(factor, 1 / factor):.0f}"
     return [
         Row.at_least(f"{what}: average precision; target: the z-score's", found, "%", reference),
-        Row("spend triggers that are right", 100 * float(right.mean()) if len(right) else 100.0, "%"),
-        Row(f"customers reached, of {wanted}", triggers.loc[right, "customer"].nunique(), ""),
+        Row(f"{what}: spend triggers that are right", 100 * float(right.mean()) if len(right) else 100.0, "%"),
+        Row(f"{what}: reached of {wanted}", triggers.loc[right, "customer"].nunique(), "customers"),
     ]
 
 
@@ -209,8 +209,8 @@ def _z_scores(log: pd.DataFrame) -> NDArray[np.float64]:
     return scores
 
 
-def _replay(log: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _replay(log: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "orders.parquet"
         log[["customer", "time", "amount"]].to_parquet(file)
-        return _replayed(file, Columns("customer", "time", amount="amount"), settings)
+        return _replayed(file, Columns("customer", "time", amount="amount"), _SHOP_SETTINGS)
