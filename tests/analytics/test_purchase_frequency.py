@@ -8,21 +8,9 @@ import pytest
 from analytics.events import Event
 from analytics.operators.evidence import ALARM_YEARS, CAP, certainty, grown
 from analytics.operators.purchase_frequency import MIN_GAPS, PurchaseFrequency, Tempo
-from analytics.operators.purchase_silence import PurchaseSilence
-from analytics.operators.rhythm import RhythmPopulation, learn_gap
-from analytics.orders import DAY, Orders
+from analytics.orders import DAY
 from tests.analytics.alone import Alone, moments
 from tests.analytics.stories import START, order
-
-
-class Both(PurchaseFrequency):
-    """The rhythm is kept by the operator before."""
-
-    def learn(self, profile, event, world):  # type: ignore[no-untyped-def]
-        gap = profile.of(Orders).gap
-        if gap > 0:
-            learn_gap(profile, gap, world.of(RhythmPopulation))
-        return super().learn(profile, event, world)
 
 
 def tell(alone: Alone, days: Iterable[float], customer: str = "c_a") -> None:
@@ -41,7 +29,7 @@ def steps(first: float, gap: float, n: int, seed: int = 1) -> list[float]:
 
 @pytest.mark.parametrize(("gap", "direction"), [(9.0, "good"), (45.0, "bad")])
 def test_another_pace_is_raised_once_and_becomes_the_new_usual(gap: float, direction: str) -> None:
-    alone = Alone(Both())
+    alone = Alone(PurchaseFrequency())
     before = steps(0, 20, 20)
     tell(alone, before)
     assert alone.raised() == []
@@ -54,7 +42,7 @@ def test_another_pace_is_raised_once_and_becomes_the_new_usual(gap: float, direc
 
 
 def test_the_usual_pace_ends_it() -> None:
-    alone = Alone(Both())
+    alone = Alone(PurchaseFrequency())
     before = steps(0, 20, 20)
     faster = steps(before[-1], 9, 6, 2)
     tell(alone, [*before, *faster, *steps(faster[-1], 20, 12, 3)])
@@ -66,7 +54,7 @@ def test_the_usual_pace_ends_it() -> None:
 @pytest.mark.parametrize("shape", [0.7, 1.0, 4.0, 25.0])
 def test_who_keeps_the_pace_is_seldom_said_to_have_left_it(shape: float) -> None:
     """Eighty customer-years, in which every pace has to be learned first."""
-    alone, r, events = Alone(Both()), random.Random(11), list[Event]()
+    alone, r, events = Alone(PurchaseFrequency()), random.Random(11), list[Event]()
     for i in range(80):
         events += [order(f"c_{i}", START + day * DAY) for day in moments(r, r.uniform(2, 30), 365, shape)]
     for event in sorted(events, key=lambda event: event.time):
@@ -75,14 +63,46 @@ def test_who_keeps_the_pace_is_seldom_said_to_have_left_it(shape: float) -> None
     assert len(alone.raised()) <= 1
 
 
+def test_who_buys_at_random_is_hardly_ever_said_to_have_changed() -> None:
+    """A thousand customer-years of Poisson customers, from three orders a week to one a month."""
+    alone, r = Alone(PurchaseFrequency()), random.Random(7)
+    for i in range(334):
+        tell(alone, moments(r, r.choice((2.33, 4, 7, 14, 30)), 3 * 365.25, 1.0), f"c_{i}")
+
+    assert len(alone.raised()) <= 1
+
+
+@pytest.mark.parametrize(("factor", "direction"), [(0.5, "good"), (2.0, "bad")])
+def test_a_pace_that_doubles_or_halves_is_told_of_among_customers_who_buy_at_random(
+    factor: float, direction: str
+) -> None:
+    """Gaps that vary by half of their mean, once a week until it changes."""
+    alone, r, told = Alone(PurchaseFrequency()), random.Random(5), 0
+    for i in range(20):
+        tell(alone, moments(r, 14, 365, 1.0), f"c_random{i}")
+        customer, change = f"c_{i}", 500.0
+        tell(alone, moments(r, 7, change, 4.0), customer)
+        tell(alone, (change + day for day in moments(r, 7 * factor, 365, 4.0)), customer)
+        found = [raised for _, raised, at in alone.raised(customer) if at > change]
+        told += bool(found) and found[0].finding.direction == direction
+
+    assert told >= 18
+
+
+def test_a_new_pace_does_not_pass_for_irregularity() -> None:
+    alone = Alone(PurchaseFrequency())
+    before = steps(0, 20, 20)
+    tell(alone, before)
+    usual = alone.profiles["c_a"].of(Tempo).spread
+    tell(alone, steps(before[-1], 9, 4, 2))
+
+    assert alone.profiles["c_a"].of(Tempo).spread < 2 * usual
+
+
 def test_orders_of_one_day_are_no_gap() -> None:
-    alone = Alone(Both())
+    alone = Alone(PurchaseFrequency())
     tell(alone, [0.1, 0.2, 0.3, 0.4])
     assert alone.profiles["c_a"].get(Tempo) is None
-
-
-def test_the_operator_rests_on_the_rhythm_that_silence_keeps() -> None:
-    assert PurchaseSilence.takes >= PurchaseFrequency.takes
 
 
 def test_evidence_without_a_change_grows_by_the_time_that_passes() -> None:
@@ -106,7 +126,7 @@ def test_evidence_is_bounded_and_scored() -> None:
 
 
 def test_two_keys_of_one_customer_learn_the_pace_anew() -> None:
-    ours, theirs = Tempo(10.0, 2.0, 3.0, 4.0, gaps=20), Tempo(30.0, gaps=20)
+    ours, theirs = Tempo(10.0, 0.2, 3.0, 4.0, gaps=20), Tempo(30.0, gaps=20)
     ours.merge(theirs)
     assert (ours.mean, ours.faster, ours.slower) == (20.0, 0.0, 0.0)
     assert ours.gaps < MIN_GAPS

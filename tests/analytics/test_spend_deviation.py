@@ -1,5 +1,6 @@
 """Spending against the customer's own: what is noticed, what teaches, and how often it is wrong."""
 
+import math
 import random
 
 import pytest
@@ -210,6 +211,32 @@ def test_two_keys_of_one_customer_share_what_they_learned() -> None:
     assert (found.count, found.mean, found.raw_mean) == (40, 3.75, 50.0)
     assert (found.orders, found.unusual) == (3, 2)
     assert ours.baselines["EUR"].count == 3
+
+
+@pytest.mark.parametrize("scatters", [(0.05,), (0.1, 0.6)])
+def test_what_people_read_is_the_customers_own_usual(scatters: tuple[float, ...]) -> None:
+    """Orders are judged by a mean that leans on a cheaper shop, on the scale of the amount or of its logarithm; nobody
+    ever spent that.
+    """
+    alone, r = Alone(SpendDeviation()), random.Random(4)
+    for i in range(40):
+        scatter = r.choice(scatters)
+        amounts = [400.0] if i == 0 else [10 * r.lognormvariate(0, scatter) for _ in range(10)]
+        weekly(alone, amounts, customer=f"c_{i}")
+    weekly(alone, [38.0, 42.0, 40.0, 41.0, 39.0, 40.0, 41.0, 39.0])
+    profile = alone.profiles["c_a"]
+    found, standing = usual_spend(profile, alone.world), alone.operator.standing(profile, alone.world, START)
+    weekly(alone, [400.0], 8)
+    finding = alone.raised("c_a")[0][1].finding
+
+    assert found is not None
+    assert standing is not None
+    assert found[1] == pytest.approx(40, abs=0.1)
+    assert finding.sentence == "Spent £400; usually £40."
+    assert finding.expected.text == "about £40"
+    assert finding.reasons[0].text == "This order is 10.0 times more than usual."
+    assert finding.features["usual_log"] < math.log(39.8)
+    assert math.sqrt(found[2] * found[3]) == pytest.approx(40, abs=0.1)
 
 
 def test_what_is_said_is_plain() -> None:

@@ -13,7 +13,7 @@ from analytics.sections import S, Sections
 NEVER = math.inf
 WEEKLY = 0  # the timer of the scoring moments; an operator's own timer has its kind's number
 
-_VERSION = 2
+_VERSION = 3
 _HEAD = struct.Struct("<Bd3dHBB")  # version and next due first: `peek` reads them alone
 _TIMER = struct.Struct("<Hd")
 _EPISODE = struct.Struct("<HB16sdddH")

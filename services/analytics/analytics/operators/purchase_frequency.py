@@ -1,7 +1,9 @@
 """Orders come faster or slower than this customer's own pace, though none is missing.
 
 Each gap between days with an order is weighed by two hypotheses, twice as fast and half as fast as the own pace: the
-likelihood ratio of gamma gaps with the customer's own shape (`rhythm`), the mean being known from so many gaps only.
+likelihood ratio of gamma gaps, the mean being known from so many gaps only. What a gap says grows with the gamma's
+shape, and a dozen gaps of somebody who buys at random often look regular; so the customer is held only as regular as
+the gaps prove: the lower confidence limit of the shape (Bain and Engelhardt 1975).
 Evidence adds up by Shiryaev and Roberts (`evidence`). A pace that lasts becomes the new usual.
 """
 
@@ -29,7 +31,7 @@ from analytics.operators.base import (
     days_text,
 )
 from analytics.operators.evidence import ALARM_YEARS, certainty, grown, teaching, weighted
-from analytics.operators.rhythm import Rhythm
+from analytics.operators.rhythm import log_gap
 from analytics.orders import Orders
 from analytics.profile import Profile
 from analytics.sections import Section
@@ -40,21 +42,27 @@ CALM_YEARS = 1.0  # evidence below which it is over
 CHANGE_GAPS, CHANGE_DAYS = 8, 28.0  # so many gaps and days after it was raised it is the new usual
 _FACTOR = math.log(2.0)
 _MOST = 2.0  # log ratio of one gap (Huber's robust test): no single one decides, silence is another operator's
-_MEMORY = 20.0  # gaps; an older one fades
-_FADE = math.exp(-1.0 / 8.0)  # a gap
+_MEMORY = 60.0  # gaps; an older one fades
+_FADE = math.exp(-1.0 / 32.0)  # a gap
+_DOUBT = 1.28  # deviations that the shape is taken below its estimate: one in ten is less regular still
+_CLIP = 4.0  # spreads that one gap counts for at most, so that a new pace does not pass for irregularity
+_LEAST_SPREAD = 0.02  # nobody is more regular than shape 25
 
 
 @dataclass(slots=True)
 class Tempo(Section):
-    """The usual gap in days and the shape of the gamma, learned from `gaps`; the evidence for faster and slower; while
-    it is remarkable, the days and gaps since it was raised.
+    """The usual gap in days and the gaps' spread about it, learned from `gaps`; the evidence for faster and slower;
+    while it is remarkable, the days and gaps since it was raised.
+
+    The spread is the mean of x/m - 1 - log(x/m), x a gap and m the usual one: 0.58 for Poisson flows, 0.02 for
+    clockwork.
     """
 
     NUMBER: ClassVar[int] = 15
     LAYOUT: ClassVar[Struct] = Struct("<5dIH")
 
     mean: float = 0.0
-    shape: float = 1.0
+    spread: float = 0.0
     faster: float = 0.0
     slower: float = 0.0
     days: float = 0.0
@@ -64,7 +72,7 @@ class Tempo(Section):
     def merge(self, other: "Tempo") -> None:
         """Two keys of one customer, each with a part of the orders: the pace of both is to be learned anew."""
         self.mean = weighted(self.mean, self.gaps, other.mean, other.gaps)
-        self.shape = weighted(self.shape, self.gaps, other.shape, other.gaps)
+        self.spread = weighted(self.spread, self.gaps, other.spread, other.gaps)
         self.gaps = min(self.gaps + other.gaps, MIN_GAPS - 1)
         self.faster = self.slower = 0.0
 
@@ -80,7 +88,7 @@ class PurchaseFrequency(Operator):
         pace, days = profile.of(Tempo), max(gap - 0.5, 0.5)
         if pace.gaps >= MIN_GAPS:
             _weigh(pace, days, gap)
-        _teach(pace, profile.of(Rhythm).shape, days)
+        _teach(pace, days, gap)
         if self.kind in profile.episodes:
             return self._follow(pace, gap)
         if max(pace.faster, pace.slower) < _ALARM:
@@ -96,8 +104,7 @@ class PurchaseFrequency(Operator):
             return (Clear(self.kind, "Orders come at the usual pace again."),)
         if pace.since < CHANGE_GAPS or pace.days < CHANGE_DAYS:
             return (Raise(explain(pace, gap)),) if max(pace.faster, pace.slower) >= _ALARM else NOTHING
-        pace.mean, pace.gaps = max(pace.days / pace.since - 0.5, 0.5), MIN_GAPS
-        pace.faster = pace.slower = 0.0
+        _adopt(pace)
         return (Clear(self.kind, f"An order every {days_text(pace.mean + 0.5)} is the new usual."),)
 
     def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
@@ -117,7 +124,8 @@ class PurchaseFrequency(Operator):
 
 def _weigh(pace: Tempo, days: float, gap: float) -> None:
     """Both hypotheses against the usual: predictive densities of a gamma gap whose mean is known from n gaps."""
-    shape, n = pace.shape, min(float(pace.gaps), _MEMORY)
+    n = min(float(pace.gaps), _MEMORY)
+    shape = _proven_shape(pace.spread, n)
     known, power = n * pace.mean, (n + 1.0) * shape
     usual = math.log(known + days)
     faster = shape * _FACTOR + power * (usual - math.log(known + 2.0 * days))
@@ -126,11 +134,32 @@ def _weigh(pace: Tempo, days: float, gap: float) -> None:
     pace.slower = grown(pace.slower, gap, _FADE, slower if slower < _MOST else _MOST)
 
 
-def _teach(pace: Tempo, shape: float, days: float) -> None:
+def _proven_shape(spread: float, n: float) -> float:
+    """The least shape that n gaps with this spread have, but for one case in ten.
+
+    2nk times the spread is nearly chi-square with n - 1 degrees of freedom for the shape k; Wilson and Hilferty's cube.
+    """
+    free = n - 1.0
+    part = 2.0 / (9.0 * free)
+    root = 1.0 - part - _DOUBT * math.sqrt(part)
+    return free * root * root * root / (2.0 * n * max(spread, _LEAST_SPREAD))
+
+
+def _teach(pace: Tempo, days: float, gap: float) -> None:
     pace.gaps += 1
     rate = max(1.0 / _MEMORY, 1.0 / pace.gaps) * teaching(max(pace.faster, pace.slower))
+    if pace.gaps > 1:
+        off = days / pace.mean - 1.0 + math.log(pace.mean) - log_gap(gap)[0]
+        if pace.gaps > MIN_GAPS:
+            off = min(off, _CLIP * max(pace.spread, _LEAST_SPREAD))
+        pace.spread += rate * (off - pace.spread)
     pace.mean += rate * (days - pace.mean)
-    pace.shape += rate * (shape - pace.shape)
+
+
+def _adopt(pace: Tempo) -> None:
+    """The pace since the alarm is the usual from now on, as regular as the former one."""
+    pace.mean, pace.gaps = max(pace.days / pace.since - 0.5, 0.5), MIN_GAPS
+    pace.faster = pace.slower = 0.0
 
 
 def explain(pace: Tempo, gap: float) -> Finding:

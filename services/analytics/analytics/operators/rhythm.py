@@ -55,17 +55,15 @@ def log_gap(days: float) -> tuple[float, float]:
 @dataclass(slots=True)
 class Rhythm(Section):
     """Mean and variance of the logarithm of a customer's gaps in days; `alarm` is the days of silence that are
-    remarkable, `shape` that of the gamma. A gap beyond the alarm does not teach unless a second follows: `odd` is its
-    logarithm, NaN for none.
+    remarkable. A gap beyond the alarm does not teach unless a second follows: `odd` is its logarithm, NaN for none.
     """
 
     NUMBER: ClassVar[int] = 12
-    LAYOUT: ClassVar[Struct] = Struct("<5dI")
+    LAYOUT: ClassVar[Struct] = Struct("<4dI")
 
     mean: float = 0.0
     var: float = 0.0
     alarm: float = NEVER
-    shape: float = 1.0
     odd: float = math.nan
     gaps: int = 0
 
@@ -243,7 +241,6 @@ def _alarm(rhythm: Rhythm, population: RhythmPopulation, within: float, mean: fl
     if rhythm.gaps < MIN_GAPS:
         return NEVER
     found = expected(rhythm, within, mean)
-    rhythm.shape = found.shape
     tail = min(FALSE_ALARMS * found.days / YEAR_DAYS, 0.02)
     days = found.quantile(normal_quantile(population.honest(tail)))
     return max(days, _LEAST_RATIO * math.exp(rhythm.mean)) + 1.0

@@ -13,7 +13,7 @@ from typing import Any
 from analytics.events import Event, What
 from analytics.operators.base import NOTHING, Adopted, Clear, Kind, Noted, Operator, Outcome, Raise, Standing, World
 from analytics.operators.evidence import ALARM_YEARS
-from analytics.operators.spend_baseline import MIN_ORDERS, Baseline, Group, SpendPopulation
+from analytics.operators.spend_baseline import MIN_ORDERS, Baseline, Group, Shape, SpendPopulation
 from analytics.operators.spend_baseline import Spend as Spend
 from analytics.operators.spend_odds import Judged, judge, probability
 from analytics.operators.spend_words import explain, standing
@@ -58,9 +58,11 @@ class SpendDeviation(Operator):
             if not baseline.orders:
                 return (noted,)
         _count(baseline, event.time, unusual, log, amount)
-        return (noted, *self._run(profile, event, baseline, judged))
+        return (noted, *self._run(profile, event, baseline, judged, shape))
 
-    def _run(self, profile: Profile, event: Event, baseline: Baseline, judged: Judged) -> Sequence[Outcome]:
+    def _run(
+        self, profile: Profile, event: Event, baseline: Baseline, judged: Judged, shape: Shape
+    ) -> Sequence[Outcome]:
         """An order of a run that an unusual one began."""
         if _changed(baseline, event.time):
             _adopt(baseline)
@@ -74,7 +76,7 @@ class SpendDeviation(Operator):
             return NOTHING
         gap = profile.of(Orders).mean_gap_days() or 0.0
         profile.set_timer(self.kind, event.time + max(EPISODE_DAYS, EPISODE_GAPS * gap) * DAY)
-        return (Raise(explain(baseline, event.amount, judged)),)
+        return (Raise(explain(baseline, event.amount, judged, shape)),)
 
     def _end(self, profile: Profile, why: str) -> Sequence[Outcome]:
         if self.kind not in profile.episodes:

@@ -25,7 +25,7 @@ _FALL = 0.7  # how steeply the density of larger factors falls
 _MORE, _LESS = math.log(0.6), math.log(0.4)  # more than usual is a little likelier than less
 _HALF_NORMAL = math.sqrt(math.pi / 2)
 _RATIO_MOST = 30.0
-_LEAST = 1e-9
+LEAST_AMOUNT = 1e-9
 
 
 class Judged(NamedTuple):
@@ -76,11 +76,10 @@ def judge(baseline: Baseline, log: float, amount: float, at: float, group: Group
     return Judged(spell, log_ratio, found, usual, var, teaches)
 
 
-def usual(baseline: Baseline, group: Group, shape: Shape) -> tuple[float, float]:
-    """The logarithm of the usual amount and the variance about it."""
-    amount = max(baseline.raw_mean, _LEAST)
-    _, found, var = _usual(baseline, math.log(amount), amount, group, shape)
-    return found, var
+def variance(baseline: Baseline, group: Group, shape: Shape) -> float:
+    """Of the logarithm of the next order, about the usual."""
+    amount = max(baseline.raw_mean, LEAST_AMOUNT)
+    return _usual(baseline, math.log(amount), amount, group, shape)[2]
 
 
 def _usual(baseline: Baseline, log: float, amount: float, group: Group, shape: Shape) -> Scale:
@@ -90,7 +89,7 @@ def _usual(baseline: Baseline, log: float, amount: float, group: Group, shape: S
         own = baseline.on_log(log, group)
         return log_density(own, shape.tail), own[0], own[1]
     raw = baseline.on_raw(amount, group)
-    mean = max(raw[0], _LEAST)
+    mean = max(raw[0], LEAST_AMOUNT)
     density, middle, var = log_density(raw, shape.raw_tail) + log, math.log(mean), raw[1] / (mean * mean)
     if weight == 0.0:
         return density, middle, var

@@ -3,8 +3,8 @@
 import math
 
 from analytics.operators.base import Finding, Kind, Level, Reading, Reason, Standing, World, money_text
-from analytics.operators.spend_baseline import MIN_ORDERS, Baseline, Group, Spend, SpendPopulation
-from analytics.operators.spend_odds import Judged, probability, usual
+from analytics.operators.spend_baseline import MIN_ORDERS, Baseline, Group, Shape, Spend, SpendPopulation
+from analytics.operators.spend_odds import LEAST_AMOUNT, Judged, probability, variance
 from analytics.orders import SCALE, Orders
 from analytics.profile import Profile
 
@@ -12,13 +12,14 @@ _LARGE_FACTOR = 5.0
 _SEVERAL = 3
 
 
-def explain(baseline: Baseline, amount: int, judged: Judged) -> Finding:
+def explain(baseline: Baseline, amount: int, judged: Judged, shape: Shape) -> Finding:
     """The words and numbers for an unusual order."""
-    more = math.log(amount / SCALE) > judged.usual
-    normal, spent = math.exp(judged.usual), amount / SCALE
+    own = own_usual(baseline, shape)
+    normal, spent = math.exp(own), amount / SCALE
+    more = spent > normal
     normal_text, spent_text = money_text(normal, baseline.currency), money_text(spent, baseline.currency)
     factor = spent / normal if more else normal / spent
-    low, high = band(judged.usual, judged.var, baseline.currency)
+    low, high = band(own, judged.var, baseline.currency)
     reasons = [
         Reason("ratio", f"This order is {factor:.1f} times {'more' if more else 'less'} than usual.", 0.6),
         Reason("band", f"{baseline.count:.0f} earlier orders were nearly all between {low} and {high}.", 0.3),
@@ -94,10 +95,19 @@ def group_of(population: SpendPopulation, currency: str, segment: int) -> Group:
     return everybody if segment == 0 else population.group(currency, segment).over(everybody)
 
 
+def own_usual(baseline: Baseline, shape: Shape) -> float:
+    """The logarithm of what this customer usually spends, for people to read: orders are judged by a mean that leans on
+    the other customers, but nobody ever spent that.
+    """
+    raw, weight = math.log(max(baseline.raw_mean, LEAST_AMOUNT)), shape.log_weight
+    return weight * baseline.mean + (1.0 - weight) * raw
+
+
 def _usual_of(baseline: Baseline, profile: Profile, world: World) -> tuple[float, float]:
+    """The logarithm of the own usual, and the variance about it that orders are judged by."""
     population = world.of(SpendPopulation)
-    group = group_of(population, baseline.currency, profile.segment)
-    return usual(baseline, group, population.shape(baseline.currency))
+    shape, group = population.shape(baseline.currency), group_of(population, baseline.currency, profile.segment)
+    return own_usual(baseline, shape), variance(baseline, group, shape)
 
 
 def _range(normal: float, var: float) -> tuple[float, float]:
