@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from heed.platform.install import install_jars
 from heed.platform.kafka import Kafka
@@ -23,6 +24,10 @@ from heed.platform.topics import create_topics, delete_topics
 from heed.provision import Access, provision
 
 ROOT = Path(__file__).parents[1]
+
+# How long an example takes depends on the machine.
+settings.register_profile("heed", deadline=None)
+settings.load_profile("heed")
 
 
 @pytest.fixture(scope="session")

@@ -252,5 +252,31 @@ def test_every_trigger_is_raised_once_and_cleared_at_most_once(seed: int) -> Non
         assert "cleared" not in actions[:-1]
 
 
+_ODD_TIMES = (0.0, 253_402_300_000.0, START - 400 * DAY)
+_MOST_PACKED, _MOST_WAITING = 2_048, 16_384
+
+
+def test_a_customer_of_many_odd_facts_stays_small() -> None:
+    """Years 1970 and 9999, late ones, sums beyond what eight bytes hold, hundreds of channels and products."""
+    r, fold = random.Random(5), Fold(0)
+    takes = (What.ORDER, What.RETURN, What.LEAD, What.TOUCHPOINT, What.TICKET_OPENED, What.MESSAGE_SENT)
+    for n in range(6_000):
+        now = START + n * 1_000.0
+        event = order("c", now if r.random() < 0.99 else r.choice(_ODD_TIMES), n=n)
+        event.what, event.received = r.choice(takes), now
+        event.amount, event.currency = r.choice((0, 1, 400_000, 2**61)), r.choice(("GBP", "EUR", "USD", "JPY", "SEK"))
+        items = [{"sku": f"s{r.randrange(900)}", "quantity": r.choice((1, -1, 1e300, "x", None))}]
+        data = {"channel": f"ch{r.randrange(300)}", "source": f"s{r.randrange(90)}", "campaign": f"k{r.randrange(50)}"}
+        event.data = {**data, "items": items * r.randrange(4), "ticket_id": f"t{n}", "message_id": f"m{n}"}
+        fold.apply(event)
+        fold.apply(tick(now))
+    fold.take_changes()
+    profile = fold.profile("c")
+    assert profile is not None
+    assert len(pack(profile)) <= _MOST_PACKED
+    assert len(profile.pending.pack()) <= _MOST_WAITING
+    assert len(fold.state()) < 16_384
+
+
 def _ids(changes: Changes) -> list[str]:
     return [*(trigger.id for trigger in changes.triggers), *(example.id for example in changes.examples)]
