@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from analytics.events import Event, What
-from analytics.separating import Parting, facts_of, knows, members_of, passed_before, unpacked_episodes
+from analytics.separating import Parting, brings_back, facts_of, knows, members_of, passed_before, unpacked_episodes
 
 RECORDS = frozenset({What.CONTACT_MERGED, What.CONTACT_SEPARATED, What.PROFILE_MERGED, What.PROFILE_RETURNED})
 
@@ -113,7 +113,7 @@ class Ledger:
             if learned.passed_on:
                 continue
             event, losing = learned.event, str(learned.event.data["losing"])
-            whose = self._by(self._leaving(event.offset, losing, members_of(event).get(losing)))
+            whose = self._by(self._leaving(event, losing))
             if whose is Whose.THEIRS:
                 found.kept.append(learned)
             elif whose is Whose.GIVEN_BACK:
@@ -141,12 +141,12 @@ class Ledger:
             return Whose.ELSEWHERE  # it was passed on
         if self._is_outdated(event, key):
             return Whose.ELSEWHERE
-        return self._by(self._leaving(event.offset, key)) if self._partings else Whose.THEIRS
+        return self._by(self._leaving(event, key)) if self._partings else Whose.THEIRS
 
     def _is_outdated(self, event: Event, key: str) -> bool:
         """As `Partings.outdated` says of what was passed on."""
-        heard = (at for at in (*self._partings, *self._joined) if at.offset < event.offset and at.who in event.via)
-        return any(passed_before(event.via[at.who], key, at.parting) for at in heard)
+        heard = (at for at in (*self._partings, *self._joined) if at.offset < event.offset)
+        return any(passed_before(event, at.who, key, at.parting) for at in heard)
 
     def _by(self, leaving: Iterator[int]) -> Whose:
         partings = list(leaving)
@@ -154,13 +154,13 @@ class Ledger:
             return Whose.THEIRS
         return Whose.GIVEN_BACK if partings == [self.event.offset] else Whose.ELSEWHERE
 
-    def _leaving(self, offset: int, key: str, member: Parting | None = None) -> Iterator[int]:
+    def _leaving(self, event: Event, key: str) -> Iterator[int]:
         """The separations by which a record is not this customer's. What comes after one is theirs once the other one
-        has joined again; `member` is who a profile is of, where it brings them back itself.
+        has joined again.
         """
         for at in self._partings:
             if key in at.parting.keys:
-                joined = (a for a in self._joined if at.offset < a.offset < offset and key in a.parting.keys)
-                again = knows(member, at.parting) or any(knows(a.parting, at.parting) for a in joined)
-                if offset < at.offset or not again:
+                joined = (a for a in self._joined if at.offset < a.offset < event.offset and key in a.parting.keys)
+                again = brings_back(event, at.who, at.parting) or any(knows(a.parting, at.parting) for a in joined)
+                if event.offset < at.offset or not again:
                     yield at.offset

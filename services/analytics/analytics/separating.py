@@ -115,34 +115,34 @@ class Partings:
         """Who said something of theirs, or passed it on, before they were taken apart, as has been heard since: their
         own log has it.
         """
-        customer, key = event.customer, subject_of(event)
-        of, joined = self.of.get(customer, {}), self.joined.get(customer, {})
+        if not event.via and event.what is not What.PROFILE_MERGED:
+            return None  # as nearly all are
+        key = subject_of(event)
+        of, joined = self.of.get(event.customer, {}), self.joined.get(event.customer, {})
         if event.what is What.PROFILE_MERGED:
             # What was before a query is told of whoever is part of the customer by now.
-            heard = self._apart(customer, key) if event.data.get("part") else {**of, **joined}
-            if key in heard and not knows(members_of(event).get(key), heard[key]):
+            heard = self._apart(event.customer, key) if event.data.get("part") else {**of, **joined}
+            if key in heard and not brings_back(event, key, heard[key]):
                 return key
-        for who, number in event.via.items():
-            if any(passed_before(number, key, them[who]) for them in (of, joined) if who in them):
-                return who
-        return None
+        passed = ((who, passed_before(event, who, key, them[who])) for them in (of, joined) for who in them)
+        return next((who for who, before in passed if before), None)
 
     def join(self, event: Event) -> None:
         """Somebody is merged into a customer, and others with them: they are part of the customer again, by whatever
         decision they were taken apart before.
         """
-        self.joined.setdefault(event.customer, {}).update(members_of(event))
+        for who, member in members_of(event).items():
+            joined = self.joined.setdefault(event.customer, {})
+            if who not in joined or knows(member, joined[who]):
+                joined[who] = member
 
     def whose(self, event: Event) -> str | None:
         """Who a fact under a customer's key is about, if that is somebody who was taken apart from them."""
         if event.what is What.PROFILE_RETURNED:
             return None
-        key = subject_of(event)
-        apart = self._apart(event.customer, key)
-        if event.what is What.PROFILE_MERGED:
-            member = members_of(event).get(key)
-            apart = {who: p for who, p in apart.items() if who != key and not knows(member, p)}
-        return max(apart, key=lambda who: apart[who].number, default=None)
+        apart = self._apart(event.customer, subject_of(event))
+        found = {who: p.number for who, p in apart.items() if not brings_back(event, who, p)}
+        return max(found, key=found.__getitem__, default=None)
 
     def _apart(self, customer: str, key: str) -> dict[str, Parting]:
         """Who took a key along from a customer, and has not brought it back."""
@@ -166,9 +166,15 @@ def knows(member: Parting | None, parting: Parting) -> bool:
     return member is not None and member.number >= parting.number
 
 
-def passed_before(number: int, key: str, parting: Parting) -> bool:
+def brings_back(event: Event, who: str, parting: Parting) -> bool:
+    """Whether a record says itself that somebody is part of its customer again since this decision."""
+    member = members_of(event).get(subject_of(event)) if event.what is What.PROFILE_MERGED else None
+    return knows(member, parting) or event.via.get(who, AWAY) >= parting.number
+
+
+def passed_before(event: Event, who: str, key: str, parting: Parting) -> bool:
     """Whether somebody passed on what is theirs, by its key, to a survivor before they were taken apart."""
-    return AWAY < number < parting.number and key in parting.keys
+    return AWAY < event.via.get(who, AWAY) < parting.number and key in parting.keys
 
 
 @dataclass
