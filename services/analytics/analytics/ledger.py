@@ -161,6 +161,8 @@ class Ledger:
         for at in self._partings:
             if key in at.parting.keys:
                 joined = (a for a in self._joined if at.offset < a.offset < event.offset and key in a.parting.keys)
-                again = brings_back(event, at.who, at.parting) or any(knows(a.parting, at.parting) for a in joined)
+                again = brings_back(event, at.who, at.parting.number) or any(
+                    knows(a.parting, at.parting) for a in joined
+                )
                 if event.offset < at.offset or not again:
                     yield at.offset

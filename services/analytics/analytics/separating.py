@@ -6,7 +6,7 @@ The strongest identifier of a fact says whose it is; one without identifiers is 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -69,22 +69,33 @@ def _packed(partings: Mapping[str, Parting]) -> dict[str, Packed]:
     return {who: parting.packed() for who, parting in partings.items()}
 
 
+class Taken(NamedTuple):
+    """A key that is not a customer's any more: by which decision, and whose it became."""
+
+    number: int
+    who: str
+
+
 class Partings:
     """Who was taken apart from whom, as far as one partition has heard.
 
-    `of` are those who were taken from a customer, by both keys; `alone` those of this partition who were made a person
-    of their own once; `joined` such people who are part of a customer again, by both keys.
+    `of` are the keys that were taken from a customer, each with the last decision and whose it became; `alone` those of
+    this partition who were made a person of their own once; `joined` such people who are part of a customer again, by
+    both keys.
     """
 
     def __init__(self, packed: Mapping[str, Any] | None = None) -> None:
         given = packed or {"of": {}, "alone": {}, "joined": {}}
-        self.of = {customer: _unpacked(parted) for customer, parted in given["of"].items()}
+        self.of: dict[str, dict[str, Taken]] = {
+            customer: {key: Taken(*taken) for key, taken in keys.items()} for customer, keys in given["of"].items()
+        }
         self.alone = _unpacked(given["alone"])
         self.joined = {customer: _unpacked(joined) for customer, joined in given["joined"].items()}
 
     def packed(self) -> dict[str, Any]:
         """Everything, as JSON can hold it; the same for the same."""
-        of, joined = ({who: _packed(them) for who, them in all_.items()} for all_ in (self.of, self.joined))
+        joined = {customer: _packed(joined) for customer, joined in self.joined.items()}
+        of = {customer: {key: tuple(taken) for key, taken in keys.items()} for customer, keys in self.of.items()}
         return {"of": of, "alone": _packed(self.alone), "joined": joined}
 
     def part(self, event: Event) -> None:
@@ -94,7 +105,7 @@ class Partings:
         if customer == losing:
             self.alone[losing] = parting
             return
-        self.of.setdefault(customer, {})[losing] = parting
+        self.of.setdefault(customer, {}).update(dict.fromkeys(parting.keys, Taken(parting.number, losing)))
         if customer in self.alone:
             self.alone[customer] = self.alone[customer].without(parting.keys)
         joined = self.joined.pop(customer, {})
@@ -118,14 +129,24 @@ class Partings:
         if not event.via and event.what is not What.PROFILE_MERGED:
             return None  # as nearly all are
         key = subject_of(event)
-        of, joined = self.of.get(event.customer, {}), self.joined.get(event.customer, {})
-        if event.what is What.PROFILE_MERGED:
+        taken, joined = self.of.get(event.customer, {}), self.joined.get(event.customer, {})
+        if event.what is What.PROFILE_MERGED and self._is_said_before(event, key):
+            return key
+        for who, number in event.via.items():
+            if who in taken and key in taken and AWAY < number < taken[who].number <= taken[key].number:
+                return who
+            if who in joined and passed_before(event, who, key, joined[who]):
+                return who
+        return None
+
+    def _is_said_before(self, event: Event, losing: str) -> bool:
+        """Whether what was learned of somebody was learned before they were taken apart."""
+        taken = self.of.get(event.customer, {}).get(losing)
+        if taken and taken.who == losing and not brings_back(event, losing, taken.number):
             # What was before a query is told of whoever is part of the customer by now.
-            heard = self._apart(event.customer, key) if event.data.get("part") else {**of, **joined}
-            if key in heard and not brings_back(event, key, heard[key]):
-                return key
-        passed = ((who, passed_before(event, who, key, them[who])) for them in (of, joined) for who in them)
-        return next((who for who, before in passed if before), None)
+            return not event.data.get("part") or self._is_gone(event.customer, losing, taken)
+        joined = self.joined.get(event.customer, {}).get(losing)
+        return joined is not None and not event.data.get("part") and not brings_back(event, losing, joined.number)
 
     def join(self, event: Event) -> None:
         """Somebody is merged into a customer, and others with them: they are part of the customer again, by whatever
@@ -140,15 +161,16 @@ class Partings:
         """Who a fact under a customer's key is about, if that is somebody who was taken apart from them."""
         if event.what is What.PROFILE_RETURNED:
             return None
-        apart = self._apart(event.customer, subject_of(event))
-        found = {who: p.number for who, p in apart.items() if not brings_back(event, who, p)}
-        return max(found, key=found.__getitem__, default=None)
+        key = subject_of(event)
+        taken = self.of.get(event.customer, {}).get(key)
+        if taken is None or brings_back(event, taken.who, taken.number):
+            return None
+        return taken.who if self._is_gone(event.customer, key, taken) else None
 
-    def _apart(self, customer: str, key: str) -> dict[str, Parting]:
-        """Who took a key along from a customer, and has not brought it back."""
-        joined = [member for member in self.joined.get(customer, {}).values() if key in member.keys]
-        parted = {who: p for who, p in self.of.get(customer, {}).items() if key in p.keys}
-        return {who: p for who, p in parted.items() if not any(knows(member, p) for member in joined)}
+    def _is_gone(self, customer: str, key: str, taken: "Taken") -> bool:
+        """Whether nobody has brought a key back that was taken from a customer."""
+        joined = self.joined.get(customer, {}).values()
+        return not any(key in member.keys and member.number >= taken.number for member in joined)
 
 
 def subject_of(event: Event) -> str:
@@ -166,10 +188,10 @@ def knows(member: Parting | None, parting: Parting) -> bool:
     return member is not None and member.number >= parting.number
 
 
-def brings_back(event: Event, who: str, parting: Parting) -> bool:
-    """Whether a record says itself that somebody is part of its customer again since this decision."""
+def brings_back(event: Event, who: str, number: int) -> bool:
+    """Whether a record says itself that somebody is part of its customer again since a decision."""
     member = members_of(event).get(subject_of(event)) if event.what is What.PROFILE_MERGED else None
-    return knows(member, parting) or event.via.get(who, AWAY) >= parting.number
+    return (member is not None and member.number >= number) or event.via.get(who, AWAY) >= number
 
 
 def passed_before(event: Event, who: str, key: str, parting: Parting) -> bool:
