@@ -145,8 +145,8 @@ class Ledger:
 
     def _is_outdated(self, event: Event, key: str) -> bool:
         """As `Partings.outdated` says of what was passed on."""
-        heard = (at for at in (*self._partings, *self._joined) if at.offset < event.offset)
-        return any(passed_before(event, at.who, key, at.parting) for at in heard)
+        heard = [at for at in (*self._partings, *self._joined) if at.offset < event.offset and key in at.parting.keys]
+        return any(passed_before(event, at.who, at.parting.number) for at in heard)
 
     def _by(self, leaving: Iterator[int]) -> Whose:
         partings = list(leaving)

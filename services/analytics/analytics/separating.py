@@ -129,15 +129,17 @@ class Partings:
         if not event.via and event.what is not What.PROFILE_MERGED:
             return None  # as nearly all are
         key = subject_of(event)
-        taken, joined = self.of.get(event.customer, {}), self.joined.get(event.customer, {})
         if event.what is What.PROFILE_MERGED and self._is_said_before(event, key):
             return key
-        for who, number in event.via.items():
-            if who in taken and key in taken and AWAY < number < taken[who].number <= taken[key].number:
-                return who
-            if who in joined and passed_before(event, who, key, joined[who]):
-                return who
-        return None
+        return next((who for who in event.via if passed_before(event, who, self._last(event.customer, who, key))), None)
+
+    def _last(self, customer: str, who: str, key: str) -> int:
+        """The number of the last decision that made somebody, with a key of theirs, a person of their own; 0 for none."""
+        taken, joined = self.of.get(customer, {}), self.joined.get(customer, {}).get(who)
+        number = joined.number if joined and key in joined.keys else 0
+        if who in taken and key in taken and taken[who].who == who and taken[who].number <= taken[key].number:
+            number = max(number, taken[who].number)
+        return number
 
     def _is_said_before(self, event: Event, losing: str) -> bool:
         """Whether what was learned of somebody was learned before they were taken apart."""
@@ -194,9 +196,9 @@ def brings_back(event: Event, who: str, number: int) -> bool:
     return (member is not None and member.number >= number) or event.via.get(who, AWAY) >= number
 
 
-def passed_before(event: Event, who: str, key: str, parting: Parting) -> bool:
-    """Whether somebody passed on what is theirs, by its key, to a survivor before they were taken apart."""
-    return AWAY < event.via.get(who, AWAY) < parting.number and key in parting.keys
+def passed_before(event: Event, who: str, number: int) -> bool:
+    """Whether somebody passed a record on to a survivor before they were taken apart by a decision."""
+    return AWAY < event.via.get(who, AWAY) < number
 
 
 @dataclass
