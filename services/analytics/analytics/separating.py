@@ -134,7 +134,7 @@ class Partings:
         return next((who for who in event.via if passed_before(event, who, self._last(event.customer, who, key))), None)
 
     def _last(self, customer: str, who: str, key: str) -> int:
-        """The number of the last decision that made somebody, with a key of theirs, a person of their own; 0 for none."""
+        """The last decision that made somebody, with a key of theirs, a person of their own; 0 for none."""
         taken, joined = self.of.get(customer, {}), self.joined.get(customer, {}).get(who)
         number = joined.number if joined and key in joined.keys else 0
         if who in taken and key in taken and taken[who].who == who and taken[who].number <= taken[key].number:
