@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import jsonschema
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analytics.activity import Activity
@@ -158,6 +159,37 @@ async def test_what_was_still_under_way_counts_once() -> None:
         assert (count(shop, "ada"), count(shop, "bob")) == (4, 10 + 4 + 2 + 2 + 2)
 
 
+async def test_what_is_under_way_when_they_come_back_another_way_counts_once() -> None:
+    """Dora's task lags behind: what bob passed on to her arrives when cleo has had it in his profile for long."""
+    shop = Shop(PLACES)
+    slow, bob, cleo = 3, PLACES["bob"], PLACES["cleo"]
+    await shop.play(bought(0, 3, 1, "bob"))
+    shop.tell(
+        [merged("bob", "dora", START + 4 * DAY), *bought(5, 7, 1, "bob"), merged("dora", "cleo", START + 8 * DAY)]
+    )
+    await shop.run(bob)
+    shop.tell([*separated("bob", "cleo", START + 9 * DAY, via=["dora"]), merged("bob", "cleo", START + 10 * DAY)])
+    await shop.run(bob, cleo)
+    assert count(shop, "cleo") == 5
+    await shop.run(slow)
+    await shop.run()
+    assert count(shop, "cleo") == 5
+
+
+async def test_what_was_given_back_goes_each_its_own_way() -> None:
+    """Bob is part of cleo again when it comes, and dora, who was part of bob, is somebody of her own by then."""
+    shop = Shop(PLACES)
+    await shop.play([*bought(0, 2, 1, "bob"), merged("dora", "bob", START + 3 * DAY)])
+    await shop.play([merged("bob", "ada", START + 4 * DAY)])
+    await shop.play([*bought(5, 7, 1, "bob", under="ada"), *bought(5, 8, 1, "dora", under="ada")])
+    shop.tell(separated("bob", "ada", START + 9 * DAY, keys=["dora"]))
+    await shop.run(PLACES["bob"])
+    shop.tell([*separated("dora", "bob", START + 10 * DAY), merged("bob", "cleo", START + 11 * DAY)])
+    await shop.run(PLACES["bob"])
+    await shop.run()
+    assert [count(shop, who) for who in ("ada", "bob", "cleo", "dora")] == [0, 0, 4, 3]
+
+
 async def test_of_a_chain_the_middle_one_takes_along_what_was_merged_into_it() -> None:
     shop = Shop(PLACES)
     await shop.play([*bought(0, 8, 2, "ada"), *bought(0, 9, 3, "bob"), *bought(0, 10, 5, "cleo")])
@@ -283,12 +315,14 @@ async def test_what_was_noticed_of_the_other_one_before_goes_back_to_them() -> N
 async def test_what_is_so_of_one_alone_is_noticed_again() -> None:
     """Her orders hid his silence; once they are two, he is told of as time goes on."""
     shop = Shop(PLACES)
-    await shop.play(in_time(bought(0, 20, 2, "bob"), bought(0, 60, 2, "ada"), ticks(START, START + 19 * DAY, 500.0)))
+    await shop.play(
+        in_time(bought(0, 20, 2, "bob"), bought(0, 60, 2, "ada"), ticks(START + 18 * DAY, START + 19 * DAY, 500.0))
+    )
     await shop.play([merged("bob", "ada", START + 19.5 * DAY)])
     await shop.play(ticks(START + 20 * DAY, START + 22 * DAY, 500.0))
     await shop.play(separated("bob", "ada", START + 22 * DAY))
     shop.told.clear()
-    await shop.play(ticks(START + 22 * DAY, START + 40 * DAY, 500.0))
+    await shop.play(ticks(START + 22 * DAY, START + 28 * DAY, 500.0))
     assert ("bob", "purchase_silence", "raised") in steps(shop)
 
 
@@ -409,6 +443,11 @@ class Contact:
         return [merged(losing, surviving, at)]
 
 
+@cache
+def promised(type_: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(orjson.loads((CONTRACTS / f"{type_}.json").read_bytes())["schema"])
+
+
 def tangle(seed: int) -> tuple[list[Event], Contact, Counter[str]]:
     """Four people who are taken for one and for two again and again, and capture that keeps up or does not."""
     r, contact, bought_by = Random(seed), Contact(["ada", "bob", "cleo", "dora"]), Counter[str]()
@@ -427,8 +466,14 @@ def tangle(seed: int) -> tuple[list[Event], Contact, Counter[str]]:
     return events, contact, bought_by
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.integers(0, 100_000), st.none() | st.integers(0, 10_000))
+@example(88947, 512)  # what was given back came when its owner was part of somebody else
+@example(60380, 8569)  # who had moved was folded again, and told of somebody who had been passed on
+@example(36571, 8735)  # somebody came back twice by different ways, the earlier one last
+@example(18146, 5529)  # somebody was taken apart twice, the second time with fewer keys
+@example(58426, 7873)  # a key was taken along by somebody else than its owner
+@example(14541, 3276)  # who passed a fact on was taken apart after the one it is about
 async def test_however_often_people_are_merged_and_parted_each_order_counts_once(seed: int, turns: int | None) -> None:
     events, contact, bought_by = tangle(seed)
     shop = Shop({**PLACES, "dora": 0})
@@ -437,8 +482,7 @@ async def test_however_often_people_are_merged_and_parted_each_order_counts_once
         expected = sum(bought_by[one] for one in contact.below(who)) if above is None else 0
         assert count(shop, who) == expected, who
     for said in shop.said:
-        schema = orjson.loads((CONTRACTS / f"{said.type}.json").read_bytes())["schema"]
-        jsonschema.validate(orjson.loads(said.value()), schema)
+        promised(said.type).validate(orjson.loads(said.value()))
 
 
 def test_partings_survive_a_new_owner() -> None:

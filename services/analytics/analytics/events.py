@@ -1,7 +1,7 @@
 """What analytics takes from the log, in a form quick to fold, and what it emits."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -24,6 +24,7 @@ PROFILE_MERGED = "heed.profile.merged.v1"
 PROFILE_RETURNED = "heed.profile.returned.v1"
 QUERY_ACTIVATED, QUERY_PRIMED, QUERY_RETIRED = (f"heed.query.{what}.v1" for what in ("activated", "primed", "retired"))
 
+AWAY = -1  # in the place of a decision's number: a fact was sent to whoever it is about, not to a survivor
 AHEAD_SECONDS = 300.0  # an event further ahead of its receipt gets the receive time
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _NAMESPACE = uuid5(NAMESPACE_URL, "heed:analytics")
@@ -100,7 +101,8 @@ _WITH_MONEY = frozenset({What.ORDER, What.RETURN})
 class Event:
     """One record. Times in seconds since 1970; `amount` in ten-thousandths; `backfill` 0 for live facts.
 
-    `via` are the keys it was under before, the first one first, where it was passed on to another one.
+    `via` are the keys it was under before, the first one first, where it was passed on: each with the number of the
+    last decision that had made them a person of their own (0 for none), or AWAY.
     """
 
     what: What
@@ -115,7 +117,7 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)
     partition: int = -1
     offset: int = -1
-    via: tuple[str, ...] = ()
+    via: Mapping[str, int] = field(default_factory=dict)
 
 
 def decode(record: Record) -> Event | None:
@@ -153,7 +155,7 @@ def _event(what: What, key: bytes, headers: Mapping[str, bytes], value: bytes) -
     )
     subject = headers.get("ce_subject")
     if subject and subject != key:
-        event.via = tuple(subject.decode().split())
+        event.via = dict(map(_hop, subject.decode().split()))
     event.data = orjson.loads(value)
     if not isinstance(event.data, dict):
         raise TypeError("the data of a fact is an object")
@@ -161,6 +163,11 @@ def _event(what: What, key: bytes, headers: Mapping[str, bytes], value: bytes) -
         event.data[name]
     read_money(event)
     return event
+
+
+def _hop(text: str) -> tuple[str, int]:
+    key, _, number = text.partition("@")
+    return key, int(number) if number else AWAY
 
 
 def read_money(event: Event) -> None:
@@ -207,17 +214,25 @@ def id_text(id_: str) -> str:
 
 
 def emission(
-    type_: str, key: str, data: Mapping[str, Any], cause: Event, at: float, id_: str, *, via: Iterable[str] = ()
+    type_: str,
+    key: str,
+    data: Mapping[str, Any],
+    cause: Event,
+    at: float,
+    id_: str,
+    *,
+    via: Mapping[str, int] | None = None,
 ) -> Envelope:
     """A fact that analytics says because of `cause`; its moments come from the log, never from a clock.
 
     `via` are the keys that it was under before, where it is passed on.
     """
+    way = " ".join(who if number == AWAY else f"{who}@{number}" for who, number in (via or {}).items())
     return Envelope(
         type=type_,
         source=SOURCE,
         key=key,
-        subject=" ".join(via) or key or None,
+        subject=way or key or None,
         data=data,
         time=moment(at),
         received=moment(cause.received),

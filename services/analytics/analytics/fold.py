@@ -3,7 +3,8 @@
 Nothing here reads a clock or does I/O. Time arrives as ticks, models as adoption records.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from struct import Struct
 
@@ -12,7 +13,7 @@ import orjson
 from analytics import merging, separating, standing
 from analytics.activity import faded
 from analytics.customers import Changes, Customers
-from analytics.events import WIDESPREAD_SILENCE, Event, What, emission, stable_id
+from analytics.events import AWAY, WIDESPREAD_SILENCE, Event, What, emission, stable_id
 from analytics.flows import Flows
 from analytics.noticing import Noticing
 from analytics.operators import OPERATORS
@@ -92,7 +93,7 @@ class Fold:
 
     def passes_on(self, event: Event) -> bool:
         """Whether a fact belongs to another partition's fold since a merge, or since one was undone."""
-        return self._goes_to(event) is not None
+        return self._partings.outdated(event) is None and self._goes_to(event) is not None
 
     @property
     def urgent(self) -> bool:
@@ -126,13 +127,22 @@ class Fold:
         """Folds one record in (adoptions come by `adopt`, what was before a query by `prime`, what was before a merge
         by `rebuilt`).
         """
-        to = self._goes_to(event)
-        if to is not None:
-            if event.what is What.PROFILE_MERGED and to == self._customers.moved.get(event.customer):
-                self._partings.join(event)
-            self._noticing.changes.facts.append(separating.passed_on(event, to))
+        if (who := self._partings.outdated(event)) is not None:
+            self._turn_away(event, who)
+        elif (onward := self._goes_to(event)) is not None and event.what is not What.PROFILE_RETURNED:
+            self._pass_on(event, *onward)
         else:
             _APPLY.get(event.what, Fold._customer_event)(self, event)
+
+    def _turn_away(self, event: Event, who: str) -> None:
+        merging.turn_away(self._noticing.changes, event, who)
+        if event.what is What.PROFILE_RETURNED:
+            self._given_back(replace(event, data={**event.data, "episodes": ""}))
+
+    def _pass_on(self, event: Event, to: str, via: Mapping[str, int]) -> None:
+        if event.what is What.PROFILE_MERGED and via[event.customer] != AWAY:
+            self._partings.join(event)
+        self._noticing.changes.facts.append(separating.passed_on(event, to, via))
 
     def complete(self, until: float, cause: Event) -> None:
         """Turns all examples into what they teach whose label is known by `until`, whoever is scored next."""
@@ -172,21 +182,18 @@ class Fold:
 
     # -- merges -----------------------------------------------------------------------------------
 
-    def _goes_to(self, event: Event) -> str | None:
-        """Whose a fact is that belongs to no customer of this fold; records about merges stay."""
+    def _goes_to(self, event: Event) -> tuple[str, Mapping[str, int]] | None:
+        """Whose a fact is that belongs to no customer of this fold, and its way there; records about merges stay."""
         customer, what = event.customer, event.what
         if customer in self._partings.of and what not in _ABOUT_IDENTITY and (to := self._partings.whose(event)):
-            return to
+            return to, separating.away(event)
         if customer not in self._customers.moved or what in _ABOUT_IDENTITY:
             return None
-        if what is What.PROFILE_MERGED and (event.data.get("again") or self._partings.is_stale(event)):
-            return None  # what was sent on holds what this is in place of, or is to hold nothing of it
-        return self._customers.moved[customer]
+        if what is What.PROFILE_MERGED and event.data.get("again"):
+            return None  # what was sent on holds what this is in place of
+        return self._customers.moved[customer], separating.up(event, self._partings)
 
     def _take_in(self, event: Event) -> None:
-        if self._partings.is_stale(event):
-            merging.turn_away(self._noticing.changes, event)
-            return
         self._partings.join(event)
         if not event.data.get("again"):
             self.take_in(event)
@@ -197,7 +204,8 @@ class Fold:
 
     def _given_back(self, event: Event) -> None:
         """The last of them has the customer folded again; what is about somebody taken apart since goes on to them."""
-        self._noticing.changes.facts += separating.given_on(event, self._partings)
+        into = self._customers.moved.get(event.customer)
+        self._noticing.changes.facts += separating.given_on(event, self._partings, into)
 
     def _separate(self, event: Event) -> None:
         """Until they are folded again (`rebuilt`) the survivor stays as it is, and the other one is blank."""
@@ -211,9 +219,9 @@ class Fold:
         sign = separating.SIGNS.get(event.what)
         if sign is None or not event.data.get(sign):
             return False
-        if event.what is What.PROFILE_MERGED:
-            return not self._partings.is_stale(event)
-        return event.what is What.CONTACT_SEPARATED or event.customer not in self._customers.moved
+        if event.what is What.PROFILE_RETURNED:
+            return event.customer not in self._customers.moved
+        return self._partings.outdated(event) is None
 
     def scratch(self) -> "Fold":
         """An empty fold of the same partition that knows what this one knows of everybody else."""
@@ -225,8 +233,7 @@ class Fold:
     def rebuilt(self, event: Event, found: Rebuilt) -> None:
         """Puts a customer in place who was folded again because of this record."""
         before = self._customers.look(event.customer)
-        members = self._partings.members(event.customer)
-        if separating.put(self._customers, self._noticing.changes, event, found, members):
+        if separating.put(self._customers, self._noticing.changes, event, found, self._partings):
             self._noticing.replaced(before, found.profile, event)
 
     # -- time and imports -------------------------------------------------------------------------

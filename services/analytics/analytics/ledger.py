@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from analytics.events import Event, What
-from analytics.separating import Parting, facts_of, knows, members_of, unpacked_episodes
+from analytics.separating import Parting, brings_back, facts_of, knows, members_of, passed_before, unpacked_episodes
 
 RECORDS = frozenset({What.CONTACT_MERGED, What.CONTACT_SEPARATED, What.PROFILE_MERGED, What.PROFILE_RETURNED})
 
@@ -59,7 +59,6 @@ class Ledger:
         self.event, self.customer = event, event.customer
         self.losing = str(event.data["losing"]) if event.what is What.CONTACT_SEPARATED else None
         self.returned: list[Event] = []
-        self._on_logs_of: dict[str, tuple[str, ...]] = {}
         self._moved_at: int | None = None
         self._away: list[tuple[int, int]] = []
         self._partings: list[_At] = []
@@ -72,7 +71,6 @@ class Ledger:
             self._learn(event)
         elif event.what is What.PROFILE_RETURNED:
             for fact in facts_of(event):
-                self._on_logs_of[fact.id] = event.via
                 if fact.what is What.PROFILE_MERGED:
                     self._learn(fact, given_back=True)
                 else:
@@ -99,10 +97,13 @@ class Ledger:
         )
         if any(at.who == losing and not knows(known, at.parting) for at in (*self._partings, *self._joined)):
             return
+        if self._is_outdated(event, losing):
+            return
         self._joined += (_At(event.offset, who, member) for who, member in members.items())
         place = (losing, event.offset if part else -1)
         before = self._learned.get(place)
-        passed_on = self._moved_at is not None and (before is None or before.passed_on)
+        in_place = data.get("again") and before is not None and not before.passed_on
+        passed_on = self._moved_at is not None and not in_place
         self._learned[place] = Learned(event, given_back, passed_on)
 
     def profiles(self) -> Profiles:
@@ -112,7 +113,7 @@ class Ledger:
             if learned.passed_on:
                 continue
             event, losing = learned.event, str(learned.event.data["losing"])
-            whose = self._by(self._leaving(event.offset, losing, members_of(event).get(losing)))
+            whose = self._by(self._leaving(event, losing))
             if whose is Whose.THEIRS:
                 found.kept.append(learned)
             elif whose is Whose.GIVEN_BACK:
@@ -123,7 +124,7 @@ class Ledger:
 
     def is_known_to_them(self, event: Event) -> bool:
         """Whether the log of whoever is taken apart now has it: it was passed on from there."""
-        return self.losing in (*event.via, *self._on_logs_of.get(event.id, ()))
+        return self.losing in event.via
 
     def holds(self, losing: str) -> bool:
         """Whether what this customer sent on when they moved held what was learned of somebody."""
@@ -138,7 +139,14 @@ class Ledger:
         """By the key of whoever a fact is about, and where it stands among the separations."""
         if self._moved_at is not None and event.offset > self._moved_at:
             return Whose.ELSEWHERE  # it was passed on
-        return self._by(self._leaving(event.offset, key)) if self._partings else Whose.THEIRS
+        if self._is_outdated(event, key):
+            return Whose.ELSEWHERE
+        return self._by(self._leaving(event, key)) if self._partings else Whose.THEIRS
+
+    def _is_outdated(self, event: Event, key: str) -> bool:
+        """As `Partings.outdated` says of what was passed on."""
+        heard = [at for at in (*self._partings, *self._joined) if at.offset < event.offset and key in at.parting.keys]
+        return any(passed_before(event, at.who, at.parting.number) for at in heard)
 
     def _by(self, leaving: Iterator[int]) -> Whose:
         partings = list(leaving)
@@ -146,13 +154,15 @@ class Ledger:
             return Whose.THEIRS
         return Whose.GIVEN_BACK if partings == [self.event.offset] else Whose.ELSEWHERE
 
-    def _leaving(self, offset: int, key: str, member: Parting | None = None) -> Iterator[int]:
+    def _leaving(self, event: Event, key: str) -> Iterator[int]:
         """The separations by which a record is not this customer's. What comes after one is theirs once the other one
-        has joined again; `member` is who a profile is of, where it brings them back itself.
+        has joined again.
         """
         for at in self._partings:
             if key in at.parting.keys:
-                joined = (a for a in self._joined if at.offset < a.offset < offset and key in a.parting.keys)
-                again = knows(member, at.parting) or any(knows(a.parting, at.parting) for a in joined)
-                if offset < at.offset or not again:
+                joined = (a for a in self._joined if at.offset < a.offset < event.offset and key in a.parting.keys)
+                again = brings_back(event, at.who, at.parting.number) or any(
+                    knows(a.parting, at.parting) for a in joined
+                )
+                if event.offset < at.offset or not again:
                     yield at.offset

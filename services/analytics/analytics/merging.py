@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from analytics import episodes
 from analytics.customers import Changes, Customers, moved_row
-from analytics.events import Event
+from analytics.events import Event, What
 from analytics.operators.base import Operator, World
 from analytics.profile import WEEKLY, Episode, Profile, readable, unpack
 from analytics.separating import Partings, learned, returned, unpacked_episodes
@@ -65,7 +65,7 @@ def take_in(customers: Customers, changes: Changes, operators: Sequence[Operator
     customers.timers.set(profile.next_due(), customer)
 
 
-def turn_away(changes: Changes, event: Event) -> None:
-    """What was learned of somebody who was taken apart before it came: they know it; what is open goes back to them."""
-    losing = str(event.data["losing"])
-    changes.facts += returned(event, losing, (), unpacked_episodes(event.data))
+def turn_away(changes: Changes, event: Event, whose: str) -> None:
+    """What came by somebody who was taken apart meanwhile: they know it; what was noticed and is open goes to them."""
+    if event.what in (What.PROFILE_MERGED, What.PROFILE_RETURNED):
+        changes.facts += returned(event, whose, (), unpacked_episodes(event.data))

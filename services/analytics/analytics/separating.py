@@ -5,14 +5,14 @@ The strongest identifier of a fact says whose it is; one without identifiers is 
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import orjson
 
 from analytics import episodes
 from analytics.customers import Changes, Customers
-from analytics.events import PROFILE_MERGED, PROFILE_RETURNED, TYPES, Event, What, emission, read_money, stable_id
+from analytics.events import AWAY, PROFILE_MERGED, PROFILE_RETURNED, TYPES, Event, What, emission, read_money, stable_id
 from analytics.profile import Episode, Profile, pack, readable, unpack
 from common.envelope import Envelope
 from common.keys import entity_key
@@ -36,7 +36,7 @@ def own_key(event: Event) -> str:
             value = identifiers.get(kind)
             if isinstance(value, str) and value.strip() and len(value) <= _LONGEST:
                 return entity_key("c", kind, value)
-    return event.via[0] if event.via else event.customer
+    return next(iter(event.via), event.customer)
 
 
 Packed = tuple[int, Sequence[str]]  # as JSON has a Parting
@@ -69,22 +69,33 @@ def _packed(partings: Mapping[str, Parting]) -> dict[str, Packed]:
     return {who: parting.packed() for who, parting in partings.items()}
 
 
+class Taken(NamedTuple):
+    """A key that is not a customer's any more: by which decision, and whose it became."""
+
+    number: int
+    who: str
+
+
 class Partings:
     """Who was taken apart from whom, as far as one partition has heard.
 
-    `of` are those who are no longer part of a customer, by both keys; `alone` those of this partition who were made a
-    person of their own once; `joined` such people who are part of a customer again, by both keys.
+    `of` are the keys that were taken from a customer, each with the last decision and whose it became; `alone` those of
+    this partition who were made a person of their own once; `joined` such people who are part of a customer again, by
+    both keys.
     """
 
     def __init__(self, packed: Mapping[str, Any] | None = None) -> None:
         given = packed or {"of": {}, "alone": {}, "joined": {}}
-        self.of = {customer: _unpacked(parted) for customer, parted in given["of"].items()}
+        self.of: dict[str, dict[str, Taken]] = {
+            customer: {key: Taken(*taken) for key, taken in keys.items()} for customer, keys in given["of"].items()
+        }
         self.alone = _unpacked(given["alone"])
         self.joined = {customer: _unpacked(joined) for customer, joined in given["joined"].items()}
 
     def packed(self) -> dict[str, Any]:
         """Everything, as JSON can hold it; the same for the same."""
-        of, joined = ({who: _packed(them) for who, them in all_.items()} for all_ in (self.of, self.joined))
+        joined = {customer: _packed(joined) for customer, joined in self.joined.items()}
+        of = {customer: {key: tuple(taken) for key, taken in keys.items()} for customer, keys in self.of.items()}
         return {"of": of, "alone": _packed(self.alone), "joined": joined}
 
     def part(self, event: Event) -> None:
@@ -94,7 +105,7 @@ class Partings:
         if customer == losing:
             self.alone[losing] = parting
             return
-        self.of.setdefault(customer, {})[losing] = parting
+        self.of.setdefault(customer, {}).update(dict.fromkeys(parting.keys, Taken(parting.number, losing)))
         if customer in self.alone:
             self.alone[customer] = self.alone[customer].without(parting.keys)
         joined = self.joined.pop(customer, {})
@@ -107,42 +118,66 @@ class Partings:
         own = {customer: self.alone[customer]} if customer in self.alone else {}
         return _packed({**own, **self.joined.get(customer, {})})
 
-    def is_stale(self, event: Event) -> bool:
-        """Whether what was learned of somebody who is merged was learned before they were taken apart."""
-        losing, member = str(event.data["losing"]), members_of(event).get(str(event.data["losing"]))
-        # What was before a query is told of whoever is part of the customer by now.
-        told = (self.of,) if event.data.get("part") else (self.of, self.joined)
-        heard = (partings.get(event.customer, {}).get(losing) for partings in told)
-        return any(parting is not None and not knows(member, parting) for parting in heard)
+    def number(self, customer: str) -> int:
+        """Of the last decision that made the customer a person of their own; 0 for none."""
+        return self.alone[customer].number if customer in self.alone else 0
+
+    def outdated(self, event: Event) -> str | None:
+        """Who said something of theirs, or passed it on, before they were taken apart, as has been heard since: their
+        own log has it.
+        """
+        if not event.via and event.what is not What.PROFILE_MERGED:
+            return None  # as nearly all are
+        key = subject_of(event)
+        if event.what is What.PROFILE_MERGED and self._is_said_before(event, key):
+            return key
+        return next((who for who in event.via if passed_before(event, who, self._last(event.customer, who, key))), None)
+
+    def _last(self, customer: str, who: str, key: str) -> int:
+        """The last decision that made somebody, with a key of theirs, a person of their own; 0 for none."""
+        taken, joined = self.of.get(customer, {}), self.joined.get(customer, {}).get(who)
+        number = joined.number if joined and key in joined.keys else 0
+        if who in taken and key in taken and taken[who].who == who and taken[who].number <= taken[key].number:
+            number = max(number, taken[who].number)
+        return number
+
+    def _is_said_before(self, event: Event, losing: str) -> bool:
+        """Whether what was learned of somebody was learned before they were taken apart."""
+        taken = self.of.get(event.customer, {}).get(losing)
+        if taken and taken.who == losing and not brings_back(event, losing, taken.number):
+            # What was before a query is told of whoever is part of the customer by now.
+            return not event.data.get("part") or self._is_gone(event.customer, losing, taken)
+        joined = self.joined.get(event.customer, {}).get(losing)
+        return joined is not None and not event.data.get("part") and not brings_back(event, losing, joined.number)
 
     def join(self, event: Event) -> None:
         """Somebody is merged into a customer, and others with them: they are part of the customer again, by whatever
         decision they were taken apart before.
         """
-        customer, parted = event.customer, self.of.get(event.customer, {})
         for who, member in members_of(event).items():
-            for other, parting in list(parted.items()):
-                if knows(member, parting):
-                    parted[other] = parting.without(member.keys)
-                    if not parted[other].keys:
-                        del parted[other]
-            self.joined.setdefault(customer, {})[who] = member
-        if not parted:
-            self.of.pop(customer, None)
+            joined = self.joined.setdefault(event.customer, {})
+            if who not in joined or knows(member, joined[who]):
+                joined[who] = member
 
     def whose(self, event: Event) -> str | None:
         """Who a fact under a customer's key is about, if that is somebody who was taken apart from them."""
-        parted = self.of.get(event.customer)
-        if not parted or event.what is What.PROFILE_RETURNED:
+        if event.what is What.PROFILE_RETURNED:
             return None
-        if event.what is not What.PROFILE_MERGED:
-            found = [(p.number, who) for who, p in parted.items() if own_key(event) in p.keys]
-        else:
-            losing = str(event.data["losing"])
-            member = members_of(event).get(losing)
-            others = ((p, who) for who, p in parted.items() if who != losing and losing in p.keys)
-            found = [(p.number, who) for p, who in others if not knows(member, p)]
-        return max(found)[1] if found else None
+        key = subject_of(event)
+        taken = self.of.get(event.customer, {}).get(key)
+        if taken is None or brings_back(event, taken.who, taken.number):
+            return None
+        return taken.who if self._is_gone(event.customer, key, taken) else None
+
+    def _is_gone(self, customer: str, key: str, taken: "Taken") -> bool:
+        """Whether nobody has brought a key back that was taken from a customer."""
+        joined = self.joined.get(customer, {}).values()
+        return not any(key in member.keys and member.number >= taken.number for member in joined)
+
+
+def subject_of(event: Event) -> str:
+    """The customer key of whoever a fact is about, or of whom something was learned."""
+    return str(event.data["losing"]) if event.what is What.PROFILE_MERGED else own_key(event)
 
 
 def members_of(event: Event) -> dict[str, Parting]:
@@ -153,6 +188,17 @@ def members_of(event: Event) -> dict[str, Parting]:
 def knows(member: Parting | None, parting: Parting) -> bool:
     """Whether what is told of somebody is told after they were taken apart by this decision, or by a later one."""
     return member is not None and member.number >= parting.number
+
+
+def brings_back(event: Event, who: str, number: int) -> bool:
+    """Whether a record says itself that somebody is part of its customer again since a decision."""
+    member = members_of(event).get(subject_of(event)) if event.what is What.PROFILE_MERGED else None
+    return (member is not None and member.number >= number) or event.via.get(who, AWAY) >= number
+
+
+def passed_before(event: Event, who: str, number: int) -> bool:
+    """Whether somebody passed a record on to a survivor before they were taken apart by a decision."""
+    return AWAY < event.via.get(who, AWAY) < number
 
 
 @dataclass
@@ -172,7 +218,7 @@ class Rebuilt:
     records: int = 0
 
 
-def put(customers: Customers, changes: Changes, event: Event, found: Rebuilt, members: Mapping[str, Packed]) -> bool:
+def put(customers: Customers, changes: Changes, event: Event, found: Rebuilt, partings: Partings) -> bool:
     """Puts a customer in place, or sends them on where they are part of somebody else; gives back what is not theirs.
     Returns whether they are in place.
 
@@ -184,48 +230,59 @@ def put(customers: Customers, changes: Changes, event: Event, found: Rebuilt, me
     before = customers.look(customer)
     told = {key: e for key, e in (before.episodes if before else {}).items() if not e.silent}
     back = {key: told.pop(key) for key, e in list(told.items()) if e.trigger in found.theirs}
-    ended = _given(told, event)
-    _take_over(found.profile, told)
-    ended += [(episode, _TWO_PEOPLE) for episode in told.values()]
-    for episode, why in ended:
+    for episode, why in [*_given(told, event, partings), *_not_so(found.profile, told)]:
         if said := episodes.end(episode, why, event, customer, event.time):
             changes.triggers.append(said)
     if event.what is What.CONTACT_SEPARATED and customer != event.data["losing"]:
         changes.facts += returned(event, str(event.data["losing"]), found.given_back, back)
     if into is None:
         customers.put(customer, found.profile)
-    elif found.sent_before:
-        changes.facts.append(learned(event, customer, into, found.profile, members, again=True))
     else:
-        # Under an id of its own: that of this record counts as folded here.
-        id_ = stable_id("onward", event.id, into)
-        changes.facts.append(emission(PROFILE_MERGED, into, event.data, event, event.time, id_, via=way(event)))
+        changes.facts.append(_onward(event, into, found, partings))
     return into is None
 
 
-def _given(told: dict[int, Episode], event: Event) -> list[tuple[Episode, str]]:
+def _onward(event: Event, into: str, found: Rebuilt, partings: Partings) -> Envelope:
+    """Of somebody who is part of another one, in place of what was sent when they moved."""
+    if found.sent_before:
+        members = partings.members(event.customer)
+        return learned(event, event.customer, into, found.profile, members, again=True)
+    # Under an id of its own: that of this record counts as folded here.
+    id_ = stable_id("onward", event.id, into)
+    return emission(PROFILE_MERGED, into, event.data, event, event.time, id_, via=up(event, partings))
+
+
+def _given(told: dict[int, Episode], event: Event, partings: Partings) -> list[tuple[Episode, str]]:
     """Adds the open episodes that the other side gave back. Returns those that are open here already."""
-    given = unpacked_episodes(event.data) if event.what is What.PROFILE_RETURNED else {}
+    if event.what is not What.PROFILE_RETURNED or partings.outdated(event):
+        return []
+    given = unpacked_episodes(event.data)
     return [(episode, _SAME) for key, episode in given.items() if told.setdefault(key, episode) is not episode]
 
 
-def _take_over(profile: Profile, told: dict[int, Episode]) -> None:
-    """What people were told of and is still so goes on under its trigger, and is taken out of `told`."""
+def _not_so(profile: Profile, told: dict[int, Episode]) -> list[tuple[Episode, str]]:
+    """What people were told of and is still so goes on under its trigger. Returns what is so no longer."""
     for key, episode in list(profile.episodes.items()):
         if key in told:
             profile.episodes[key] = told.pop(key)
         elif not episode.silent:
             del profile.episodes[key]
+    return [(episode, _TWO_PEOPLE) for episode in told.values()]
 
 
-def passed_on(event: Event, to: str) -> Envelope:
+def passed_on(event: Event, to: str, via: Mapping[str, int]) -> Envelope:
     """A fact that came under a key it does not belong to goes on, with its own id, so it counts once."""
-    return emission(TYPES[event.what], to, event.data, event, event.time, event.id, via=way(event))
+    return emission(TYPES[event.what], to, event.data, event, event.time, event.id, via=via)
 
 
-def way(event: Event) -> tuple[str, ...]:
-    """The keys it was under until now."""
-    return event.via if event.customer in event.via else (*event.via, event.customer)
+def up(event: Event, partings: Partings) -> dict[str, int]:
+    """The way of a record to whoever its customer is part of."""
+    return {**event.via, event.customer: partings.number(event.customer)}
+
+
+def away(event: Event) -> dict[str, int]:
+    """The way of a fact to whoever it is about. Nobody it came by counts it, whatever becomes of them."""
+    return dict.fromkeys((*event.via, event.customer), AWAY)
 
 
 def learned(
@@ -267,14 +324,24 @@ def returned(event: Event, to: str, facts: Iterable[Event], told: Mapping[int, E
     return said
 
 
-def given_on(event: Event, partings: Partings) -> list[Envelope]:
-    """Of facts that were given back those about somebody who was taken apart from the customer since."""
+def given_on(event: Event, partings: Partings, into: str | None) -> list[Envelope]:
+    """Each fact that was given back goes its own way: to somebody who was taken apart from the customer since, or with
+    what is left of the record to whoever the customer is part of.
+    """
+    left: list[dict[str, Any]] = []
     theirs: dict[str, list[Event]] = {}
-    for fact in facts_of(event):
-        to = partings.whose(fact)
-        if to is not None and to not in (*fact.via, *event.via):  # else their own log has it
+    for item, fact in zip(event.data["facts"], facts_of(event), strict=True):
+        if partings.outdated(fact):
+            continue
+        if to := partings.whose(fact):
             theirs.setdefault(to, []).append(fact)
-    return [said for to, facts in theirs.items() for said in returned(event, to, facts, {})]
+        else:
+            left.append(item)
+    said = [part for to, facts in theirs.items() for part in returned(event, to, facts, {})]
+    if into is not None:
+        rest = replace(event, data={**event.data, "facts": left})
+        said.append(passed_on(rest, into, up(event, partings)))
+    return said
 
 
 def _parts(facts: Iterable[Event]) -> Iterator[list[dict[str, Any]]]:
@@ -284,7 +351,7 @@ def _parts(facts: Iterable[Event]) -> Iterator[list[dict[str, Any]]]:
         item = {
             "type": TYPES[event.what],
             "id": event.id,
-            "via": way(event),
+            "via": list(away(event)),
             "time": event.time,
             "received": event.received,
             "backfill": event.backfill,
@@ -313,7 +380,7 @@ def facts_of(event: Event) -> Iterator[Event]:
             data=item["data"],
             partition=event.partition,
             offset=event.offset,
-            via=tuple(map(str, item["via"])),
+            via={**dict.fromkeys(map(str, item["via"]), AWAY), **event.via},
         )
         read_money(fact)
         yield fact
