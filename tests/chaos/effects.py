@@ -77,6 +77,7 @@ def differences(plan: Plan, effects: Effects) -> list[str]:
             *_timelines(plan, effects, people),
             *_profiles(plan, effects, people),
             *_alerts(plan, effects, people),
+            *silences(plan, effects),
             *_mails(effects),
             *(f"{name} = {value:g}" for name, value in effects.waiting().items()),
         ]
@@ -135,10 +136,18 @@ def _alerts(plan: Plan, effects: Effects, people: dict[str, str]) -> Iterator[st
     spend = Counter(a["customer"]["id"] for a in alerts if a["kind"] == "spend_deviation")
     if spend != Counter(people[email_of(customer)] for customer in plan.surprised):
         yield f"{len(plan.surprised)} surprises, spend alerts for {len(spend)} customers ({sum(spend.values())} in all)"
+
+
+def silences(plan: Plan, effects: Effects) -> Iterator[str]:
+    """Who fell silent and was not missed, or more than once."""
+    try:
+        alerts, people = effects.alerts(), effects.people()
+    except httpx.HTTPError as error:
+        yield f"cannot be read yet: {error!r}"
+        return
     silent = Counter(a["customer"]["id"] for a in alerts if a["kind"] == "purchase_silence")
-    quiet = {people[email_of(customer)] for customer in plan.quiet}
-    if silent != Counter(quiet):
-        yield f"{len(quiet)} fell silent, silence alerts for {len(silent)} ({sum(silent.values())} in all)"
+    if silent != Counter(people[email_of(customer)] for customer in plan.quiet):
+        yield f"{len(plan.quiet)} fell silent, silence alerts for {len(silent)} ({sum(silent.values())} in all)"
 
 
 def _mails(effects: Effects) -> Iterator[str]:

@@ -99,6 +99,11 @@ def plan(r: random.Random, facts: int, customers: int) -> Plan:
     return Plan(posts, surprised, usual, quiet)
 
 
+def passers_by() -> list[Post]:
+    """Orders of nobody in particular: while a source delivers nothing, nobody's silence is judged."""
+    return [order(2000 + n % 80, f"passing-{n}", USUAL) for n in range(10_000)]
+
+
 def history(customer: int, now: datetime, orders: int = HISTORY_ORDERS, days_ago: float = 3) -> list[dict[str, Any]]:
     """Orders like clockwork, the last of them so many days ago."""
     last = now - timedelta(days=days_ago)

@@ -5,7 +5,8 @@ folded here as well.
 """
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from analytics.events import What, decode
@@ -19,20 +20,23 @@ from tests.analytics.stories import order
 from tests.chaos.folding import records
 from tests.chaos.ledger import USUAL, email_of
 
+SOON_SECONDS = 45.0  # time to import the last orders in
 
-async def last_orders(stack: Stack, history: int, missed_at: Mapping[int, float]) -> dict[int, datetime]:
-    """When each customer has to order once more, in this order, to be missed at their moment (seconds since 1970).
+
+async def last_orders(stack: Stack, history: int, customers: Sequence[int]) -> dict[int, datetime]:
+    """When each customer has to order once more, in this order, to be missed one after the other, from soon on.
 
     Waits until all `history` orders are on the log. Leaves out whom no whole number of days suits.
     """
     folds = await _folded(stack, history)
-    found = {}
-    for customer, moment in missed_at.items():
+    found, moment = {}, time.time() + SOON_SECONDS
+    for customer in customers:
         key = entity_key("c", "email", email_of(customer))
         (fold,) = (fold for fold in folds if fold.profile(key) is not None)
         if at := _last_order(fold, key, moment):
             fold.apply(order(key, at, USUAL))
             found[customer] = datetime.fromtimestamp(at, UTC)
+            moment += 4.0
     return found
 
 

@@ -9,7 +9,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,13 +18,14 @@ import pytest
 from heed.platform.stack import Stack
 from heed.platform.testing import own_stack
 from heed.provision import provision
-from tests.chaos.effects import Effects, differences
-from tests.chaos.ledger import GAP_DAYS, HISTORY_ORDERS, Client, Outcome, Plan, history, past_order, plan
+from tests.chaos.effects import Effects, differences, silences
+from tests.chaos.ledger import GAP_DAYS, HISTORY_ORDERS, Client, Outcome, Plan, history, passers_by, past_order, plan
 from tests.chaos.silences import last_orders
 
 FULL = os.environ.get("HEED_CHAOS") == "full"
 FACTS, CUSTOMERS, ROUNDS, PER_SECOND = (20_000, 400, 3, 60.0) if FULL else (2_000, 80, 1, 25.0)
 PATIENCE_SECONDS = 180.0
+PASSING_PER_SECOND = 10.0
 MISSED_AFTER_DAYS = 18  # about; the end of their history makes it exact
 VICTIMS = ("lead_capture", "contact", "analytics", "sales", "campaign", "ticketing", "console", "kafka", "postgres")
 SERVICES = ("lead_capture", "contact", "campaign", "sales", "ticketing", "analytics")
@@ -51,14 +52,19 @@ async def test_every_acknowledged_fact_has_its_effects_once(fragile: Stack) -> N
     for victim in VICTIMS * ROUNDS:
         await asyncio.to_thread(_kill_and_wait, fragile, victim)
     await posting
-    await client.close()
 
     outcomes = Counter(post.outcome for post in planned.posts)
     assert outcomes[Outcome.AMBIGUOUS] == 0, outcomes
     assert all((post.outcome is Outcome.REFUSED) == post.mark.startswith("broken") for post in planned.posts), outcomes
     urls = {service: fragile.url(service) for service in SERVICES}
     effects = Effects(urls, access.api_token, fragile.installation.layout.maildir)
-    assert await asyncio.to_thread(_settled, planned, effects) == []
+    passing = asyncio.create_task(client.post_all(passers_by(), PASSING_PER_SECOND, again=0.0, r=r))
+    await asyncio.to_thread(_wait_until, lambda: not list(silences(planned, effects)))
+    passing.cancel()
+    await asyncio.wait([passing])
+    await client.close()
+    await asyncio.to_thread(_wait_until, lambda: not differences(planned, effects))
+    assert differences(planned, effects) == []
 
 
 def _history(planned: Plan, now: datetime) -> list[dict[str, object]]:
@@ -70,12 +76,10 @@ def _history(planned: Plan, now: datetime) -> list[dict[str, object]]:
 
 async def _end_history(stack: Stack, client: Client, planned: Plan) -> None:
     """The quiet ones order a last time so long ago that they are missed while processes die."""
-    soon = time.time() + 30
-    missed_at = {customer: soon + 4 * n for n, customer in enumerate(sorted(planned.quiet))}
     imported = (len(planned.usual) + len(planned.surprised)) * HISTORY_ORDERS + len(planned.quiet) * (
         HISTORY_ORDERS - 1
     )
-    last = await last_orders(stack, imported, missed_at)
+    last = await last_orders(stack, imported, sorted(planned.quiet))
     assert last
     await client.import_history([past_order(customer, HISTORY_ORDERS - 1, at) for customer, at in last.items()])
     planned.quiet = set(last)
@@ -87,11 +91,8 @@ def _kill_and_wait(stack: Stack, victim: str) -> None:
     stack.wait_ready(patience=90)
 
 
-def _settled(planned: Plan, effects: Effects) -> list[str]:
-    """What still differs after the patience is over."""
+def _wait_until(holds: Callable[[], bool]) -> None:
+    """Or until the patience is over."""
     until = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        found = differences(planned, effects)
-        if not found or time.monotonic() > until:
-            return found
+    while not holds() and time.monotonic() < until:
         time.sleep(2)

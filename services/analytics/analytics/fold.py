@@ -27,7 +27,7 @@ from analytics.separating import Partings, Rebuilt
 OUTAGE_SECONDS = 600.0
 WIDESPREAD_LEAST = 20
 WIDESPREAD_SHARE = 0.2
-_HOLD_LEAST, _HOLD_SHARE = 300.0, 0.1
+_HOLD_LEAST, _HOLD_SHARE = 60.0, 0.1
 _SILENCE = int(Kind.PURCHASE_SILENCE)
 _BY_TICKS = (_SILENCE, int(Kind.STANDING_QUERY))  # what notices that something did not come
 _ABOUT_IDENTITY = frozenset({What.CONTACT_MERGED, What.CONTACT_SEPARATED})
