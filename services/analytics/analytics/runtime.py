@@ -41,7 +41,8 @@ _LOOK_UP = 1_000
 _FEW_RECORDS = 200
 _GATHER_SECONDS = 0.015
 _STUCK_SECONDS = 60.0
-_SESSION_TIMEOUT_MS = 8_000
+# No heartbeat is sent while partitions are loaded: a million customers take some eight seconds.
+_SESSION_TIMEOUT_MS = 12_000
 
 
 class LostLogError(Exception):
