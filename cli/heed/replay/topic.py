@@ -89,7 +89,7 @@ class Scratch:
         self.folds = {p: Fold(p, quiet_until=r.quiet_until) for p, r in reached.items()}
         self._quiet_until = {p: r.quiet_until for p, r in reached.items()}
         self._models, self._queries, self._stored = ModelStore(database), QueryStore(database), stored
-        self._seen: dict[str, float] = {}
+        self._seen: dict[tuple[int, str], float] = {}  # by partition and id, as the tasks do
         self._unsaid = dict.fromkeys(reached, 0)
         self.repeats = self.events = 0
 
@@ -118,12 +118,12 @@ class Scratch:
 
     def _is_repeat(self, fold: Fold, event: Event, at_ms: int) -> bool:
         """Ids are known a week, those of orders for good; what is passed on to a survivor counts there."""
-        id_ = id_text(event.id)
-        known_until = self._seen.get(id_)
+        place = event.partition, id_text(event.id)
+        known_until = self._seen.get(place)
         if known_until is not None and at_ms <= known_until:
             return True
         if not fold.passes_on(event):
-            self._seen[id_] = math.inf if event.what is What.ORDER else at_ms + _WEEK_MS
+            self._seen[place] = math.inf if event.what is What.ORDER else at_ms + _WEEK_MS
         return False
 
     async def _rebuild(self, fold: Fold, event: Event, at_ms: int) -> None:
@@ -131,7 +131,7 @@ class Scratch:
         found = await rebuild(self._stored, fold, event)
         fold.rebuilt(event, found)
         for id_, is_order in found.ids.items():
-            self._seen.setdefault(id_, math.inf if is_order else at_ms + _WEEK_MS)
+            self._seen.setdefault((event.partition, id_), math.inf if is_order else at_ms + _WEEK_MS)
 
     async def _load(self, fold: Fold, event: Event) -> None:
         """What the log only names. Of a version older than the tasks' present memory it may be gone."""
