@@ -12,7 +12,6 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -28,9 +27,9 @@ from benchmarks.peers.workload import spare_collections
 from benchmarks.rows import Row
 from benchmarks.workers import Workers, waited, workers
 from common.bus import Message
-from common.envelope import Headers
 from common.migrate import upgrade
 from common.outbox import message_of
+from common.testing.bus import StoredRecord
 from common.topics import PARTITIONS
 
 ORDERS, CUSTOMERS, DAYS = 200_000, 20_000, 10
@@ -38,17 +37,6 @@ _COMMITTED = "SELECT sum(next_offset) FROM tasks"
 _PROFILES = "SELECT customer, partition, packed FROM profiles"
 _PLAIN = 10  # one order in so many is folded in the plain loop
 _DONE = 0.9
-
-
-class Read(NamedTuple):
-    """A record as a consumer has it."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 def run(orders: int = ORDERS) -> list[Row]:
@@ -117,7 +105,9 @@ async def _plain(url: str, messages: list[Message]) -> float:
         folds[partition].load(customer, packed, None)
     await connection.close()
     some = enumerate(messages[: len(messages) // _PLAIN])
-    records = [Read("", m.partition or 0, n, m.key.encode() or None, m.value, m.headers) for n, m in some]
+    records = [
+        StoredRecord("", m.partition or 0, n, m.key.encode() or None, m.value, tuple(m.headers)) for n, m in some
+    ]
     spare_collections()
     orders, began = 0, time.perf_counter()
     for record in records:

@@ -93,8 +93,16 @@ def _bgnbd(table: pd.DataFrame, horizon: int) -> Floats:
         part = table[now]
         x, since, age = (part[name].to_numpy(float) for name in ("days", "since_first", "tenure"))
         if as_of % _REFIT == 0 or as_of == _EVERY:
-            start = minimize(_bgnbd_loss, start, args=(x - 1, since, age), method="L-BFGS-B", bounds=[(-6, 8)] * 4).x
+            start = fit_bgnbd(start, x - 1, since, age)
         found[now] = _bgnbd_lost(start, x - 1, since, age, horizon)
+    return found
+
+
+def fit_bgnbd(start: Floats, x: Floats, since: Floats, age: Floats) -> Floats:
+    """Maximum likelihood; logarithms of r, alpha, a, b. Repeat days with an order, and days from the first to the last
+    of them and to now.
+    """
+    found: Floats = minimize(_bgnbd_loss, start, args=(x, since, age), method="L-BFGS-B", bounds=[(-6, 8)] * 4).x
     return found
 
 

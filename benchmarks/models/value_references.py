@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import betaln, gammaln
+from scipy.special import gammaln
 
+from benchmarks.models.churn_references import fit_bgnbd
 from heed.replay.reading import Log
 from heed.replay.rows import DAY, SCALE, SECOND
 
@@ -68,20 +69,8 @@ def _forecast(part: pd.DataFrame, r: float, alpha: float, p: float, q: float, v:
 
 
 def _fit_gaps(part: pd.DataFrame, start: Floats) -> Floats:
-    """Maximum likelihood of BG/NBD (Fader, Hardie and Lee 2005), slightly held back; logarithms of r, alpha, a, b."""
     x, since, age = (part[name].to_numpy(float) for name in ("days", "since", "age"))
-    x = x - 1
-
-    def loss(logs: Floats) -> float:
-        r, alpha, a, b = np.exp(logs)
-        known = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
-        alive = -(r + x) * np.log(alpha + age)
-        gone = np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + since)
-        total = known + np.where(x > 0, np.logaddexp(alive, gone), alive)
-        return float(-total.mean() + 1e-4 * (logs**2).sum())
-
-    found: Floats = minimize(loss, start, method="L-BFGS-B", bounds=[(-6, 8)] * 4).x
-    return found
+    return fit_bgnbd(start, x - 1, since, age)
 
 
 def _fit_amounts(part: pd.DataFrame, start: Floats) -> Floats:

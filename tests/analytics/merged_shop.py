@@ -12,23 +12,12 @@ from analytics.fold import Fold
 from analytics.profile import Profile
 from analytics.rebuilding import rebuild
 from analytics.separating import SIGNS
-from common.envelope import Envelope, Headers
+from common.envelope import Envelope
 from common.keys import entity_key
+from common.testing.bus import StoredRecord
 from tests.analytics.stories import hash_of, order
 
 PARTITIONS = 4
-
-
-@dataclass
-class Record:
-    """As the bus has it."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 @dataclass
@@ -71,12 +60,12 @@ class Shop:
 
     def __init__(self, places: Mapping[str, int]) -> None:
         self.places = {key(who): partition for who, partition in places.items()}
-        self.log: list[list[Record]] = [[] for _ in range(PARTITIONS)]
+        self.log: list[list[StoredRecord]] = [[] for _ in range(PARTITIONS)]
         self.tasks = [Task(partition) for partition in range(PARTITIONS)]
         self.told: list[Envelope] = []
         self.said: list[Envelope] = []
 
-    async def records(self, partition: int, first: int, end: int) -> AsyncIterator[Sequence[Record]]:
+    async def records(self, partition: int, first: int, end: int) -> AsyncIterator[Sequence[StoredRecord]]:
         """The log, as `rebuilding` reads it: in small parts."""
         for at in range(first, end, 7):
             yield self.log[partition][at : min(at + 7, end)]
@@ -96,7 +85,9 @@ class Shop:
 
     def _publish(self, said: Envelope, partition: int) -> None:
         log = self.log[partition]
-        log.append(Record("facts", partition, len(log), said.key.encode() or None, said.value(), said.headers()))
+        log.append(
+            StoredRecord("facts", partition, len(log), said.key.encode() or None, said.value(), tuple(said.headers()))
+        )
 
     async def play(self, events: Iterable[Event], chances: Random | None = None) -> None:
         """Tells one fact after the other; the tasks keep up, or lag behind as it happens."""

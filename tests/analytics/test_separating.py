@@ -28,7 +28,8 @@ from analytics.separating import Partings
 from analytics.visits import LastBasket, Visits
 from common.envelope import Envelope
 from common.failures import InvalidError
-from tests.analytics.merged_shop import Record, Shop, by, in_time, key, merged, orders, separated
+from common.testing.bus import StoredRecord
+from tests.analytics.merged_shop import Shop, by, in_time, key, merged, orders, separated
 from tests.analytics.stories import START, kinds, order, ticket, ticks, visit
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
@@ -503,6 +504,6 @@ def test_a_record_without_what_it_is_about_is_refused(missing: str) -> None:
     record = separated("bob", "ada", PARTED_AT)[0]
     record.data = {name: value for name, value in record.data.items() if name != missing}
     shop.tell([record])
-    told: list[Record] = shop.log[1]
+    told: list[StoredRecord] = shop.log[1]
     with pytest.raises(InvalidError):
         decode(told[0])

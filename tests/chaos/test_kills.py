@@ -76,9 +76,8 @@ def _history(planned: Plan, now: datetime) -> list[dict[str, object]]:
 
 async def _end_history(stack: Stack, client: Client, planned: Plan) -> None:
     """The quiet ones order a last time so long ago that they are missed while processes die."""
-    imported = (len(planned.usual) + len(planned.surprised)) * HISTORY_ORDERS + len(planned.quiet) * (
-        HISTORY_ORDERS - 1
-    )
+    whole, short = planned.usual | planned.surprised, planned.quiet
+    imported = len(whole) * HISTORY_ORDERS + len(short) * (HISTORY_ORDERS - 1)
     last = await last_orders(stack, imported, sorted(planned.quiet))
     assert last
     await client.import_history([past_order(customer, HISTORY_ORDERS - 1, at) for customer, at in last.items()])

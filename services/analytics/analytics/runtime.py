@@ -271,7 +271,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             return set()
         by_place = {(task.partition, id_text(event.id)): (task, event.id) for task, event in events}
         known = await self._seen.among([id_ for _, id_ in by_place])
-        known |= self._in_flight
+        known |= by_place.keys() & self._in_flight
         known |= {place for place, (task, _) in by_place.items() if place[1] in task.seen}
         return {(place[0], by_place[place][1]) for place in known & by_place.keys()}
 
@@ -298,10 +298,11 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         # The bus takes a consumer that does not fetch for minutes for dead.
         with self._consumer._subscription.fetch_context():
             ids = await self._rebuilder.rebuild(fold, event)
-        in_flight = self._in_flight
-        new = {id_: for_good for id_, for_good in ids.items() if (task.partition, id_) not in in_flight}
-        self._again.update((task.partition, id_) for id_ in new.keys() - task.seen.keys())
-        task.seen = new | task.seen
+        for id_, for_good in ids.items():
+            place = task.partition, id_
+            if place not in self._in_flight and id_ not in task.seen:
+                task.seen[id_] = for_good
+                self._again.add(place)
 
     def _moved(self) -> None:
         self._moved_at = time.monotonic()

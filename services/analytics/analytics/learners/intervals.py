@@ -5,12 +5,18 @@ from typing import Any, Protocol
 
 GROUPS = ("new", "known", "regular")  # by the evidence the customer's own history gives
 _KNOWN, _REGULAR = 1, 4
+_ALL_JUDGED, _JUDGED_EVERY = 2_000, 8
 
 
 class Interval(Protocol):
     """A forecast: the number said, and the bounds that 80 % should fall between."""
 
     def __getitem__(self, at: int, /) -> float: ...
+
+
+def is_judged(count: int) -> bool:
+    """Whether the forecast after so many is judged: all at first, then a sample, which tells as much."""
+    return count <= _ALL_JUDGED or not count % _JUDGED_EVERY
 
 
 class Judged:

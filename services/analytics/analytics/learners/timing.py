@@ -28,7 +28,7 @@ from analytics.forecasts.gaps import (
     scaled,
     seen,
 )
-from analytics.learners.intervals import Judged
+from analytics.learners.intervals import Judged, is_judged
 from analytics.operators import purchase_timing
 
 _BATCH, _FIRST_BATCH, _GROWS = 256, 32, 8  # batches are an eighth of what was learned, within bounds
@@ -37,7 +37,6 @@ _FIRST_GAP, _FIRST_COUNT = math.log(14.0), 20.0  # the usual gap before any was 
 _FIRST_RATE = 0.4
 _LONG_MEMORY = 50_000.0  # gaps the usual gap is the mean of
 _SMOOTH, _ALIKE, _HOLD, _FLAT = 1.0, 0.5, 0.5, 100.0  # precisions: next piece, next class, first rate, features
-_ALL_JUDGED, _JUDGED_EVERY = 2_000, 8  # gaps; a sample of them tells as much
 _TURN = 0.6180339887498949  # spreads the moments at which a forecast is judged evenly over the gaps
 
 Floats = NDArray[np.float64]
@@ -96,7 +95,7 @@ class TimingLearner:
 
     def _judge(self, habit: Habit, days: float) -> None:
         """At the order that began the gap, and once more somewhere within it."""
-        if self.examples < purchase_timing.MIN_EXAMPLES or (self.gaps > _ALL_JUDGED and self.gaps % _JUDGED_EVERY):
+        if self.examples < purchase_timing.MIN_EXAMPLES or not is_judged(self.gaps):
             return
         own = habit.span if habit.gaps else math.exp(self.usual)
         self._turn = (self._turn + _TURN) % 1.0

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.forecasts.amounts import FEATURES, GROUPS, SHARES, AmountModel, Purse, features, group
-from analytics.learners.intervals import Judged
+from analytics.learners.intervals import Judged, is_judged
 from analytics.operators import purchase_value
 
 _BATCH, _FIRST_BATCH, _GROWS = 128, 32, 8  # batches are an eighth of what was learned, within bounds
@@ -27,7 +27,6 @@ _STEP, _FASTEST = 0.06, 3.0  # of the mean miss: by which a missed bound moves, 
 _MISSED = 0.09  # beyond either bound: a version is used for a while, and what it says is old when the order comes
 _MOST_WEEKS = 8.0
 _MOST_CURRENCIES = 64
-_ALL_JUDGED, _JUDGED_EVERY = 2_000, 8  # orders; a sample of them tells as much
 _TURN = 0.6180339887498949  # spreads the moments of silence evenly over the gaps
 
 Floats = NDArray[np.float64]
@@ -85,9 +84,7 @@ class ValueLearner:
         return AmountModel(usual, self.weights.tolist(), self._moved.tolist())
 
     def _judge(self, purse: Purse, currency: str, amount: float) -> None:
-        if self.examples < purchase_value.MIN_EXAMPLES or (
-            self.examples > _ALL_JUDGED and self.examples % _JUDGED_EVERY
-        ):
+        if self.examples < purchase_value.MIN_EXAMPLES or not is_judged(self.examples):
             return
         found = self._model.next_order(purse, currency, 0.0)
         if found is not None:

@@ -171,8 +171,7 @@ class ChannelChange(Operator):
         if own.evidence < CALM_YEARS:
             return (Clear(self.kind, "They order where they used to."),)
         if own.elsewhere < CHANGE_ORDERS or event.time - own.since < CHANGE_DAYS * DAY:
-            found = explain(profile, own, everybody, event.data["channel"], usual) if remarkable else None
-            return (Raise(found),) if found else NOTHING
+            return (Raise(explain(profile, own, everybody, event.data["channel"], usual)),) if remarkable else NOTHING
         own.counts, own.evidence = {channel: MIN_ORDERS}, 0.0
         return (Clear(self.kind, f"Ordering by {event.data['channel']} is the new usual."),)
 

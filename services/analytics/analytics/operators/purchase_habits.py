@@ -7,10 +7,12 @@ from typing import ClassVar
 
 from analytics.forecasts.amounts import Purse
 from analytics.orders import SCALE, Account, Orders
+from analytics.profile import Profile
 from analytics.sections import Section
 
 _FADING = 0.2
 _MOST = 65_535
+_ALL_TEACH, _TEACH_EVERY = 8, 4  # gaps or orders that all teach; after them every fourth, counted four times
 
 
 @dataclass(slots=True)
@@ -37,23 +39,14 @@ class Habits(Section):
 
     def note_gap(self, days: float) -> None:
         """Takes a gap in."""
-        x = math.log(days)
-        self.gaps = min(_MOST, self.gaps + 1)
-        off = x - self.gap_mean
-        mean = self.gap_mean + off / self.gaps
-        spread = self.gap_spread + off * (x - mean)
-        fresh = self.gap_fresh + max(_FADING, 1 / self.gaps) * (x - self.gap_fresh)
-        self.gap_mean, self.gap_fresh, self.gap_last, self.gap_spread = _rounded(mean, fresh, x, spread)
+        known = (self.gaps, self.gap_mean, self.gap_fresh, self.gap_last, self.gap_spread)
+        found = _noted(known, math.log(days))
+        self.gaps, self.gap_mean, self.gap_fresh, self.gap_last, self.gap_spread = found
 
     def note_amount(self, amount: float) -> None:
         """Takes an order in."""
-        x = math.log1p(amount)
-        self.orders = min(_MOST, self.orders + 1)
-        off = x - self.mean
-        mean = self.mean + off / self.orders
-        spread = self.spread + off * (x - mean)
-        fresh = self.fresh + max(_FADING, 1 / self.orders) * (x - self.fresh)
-        self.mean, self.fresh, self.last, self.spread = _rounded(mean, fresh, x, spread)
+        known = (self.orders, self.mean, self.fresh, self.last, self.spread)
+        self.orders, self.mean, self.fresh, self.last, self.spread = _noted(known, math.log1p(amount))
 
     def follow(self, currency: bytes) -> None:
         """Amounts are in this currency from here on."""
@@ -79,9 +72,17 @@ class Habits(Section):
         self.orders, self.mean, self.fresh, self.last, self.spread = mine
 
 
-def account_of(orders: Orders, habits: Habits) -> Account | None:
-    """The account of the currency that is followed."""
-    return orders.accounts.get(habits.currency.decode()) if habits.orders else None
+def account_of(profile: Profile) -> Account | None:
+    """The account of the currency that is followed; None before the first order."""
+    habits = profile.get(Habits)
+    if habits is None or not habits.orders:
+        return None
+    return profile.of(Orders).accounts.get(habits.currency.decode())
+
+
+def teaching_weight(count: int) -> int:
+    """How often what came after so many counts as an example; 0: it does not teach."""
+    return 1 if count < _ALL_TEACH else 0 if count % _TEACH_EVERY else _TEACH_EVERY
 
 
 _Moments = tuple[int, float, float, float, float]
@@ -89,9 +90,19 @@ _ROUNDED = Struct("<2fef")
 _LARGEST = 3e38
 
 
-def _rounded(mean: float, fresh: float, last: float, spread: float) -> tuple[float, ...]:
+def _noted(known: _Moments, x: float) -> _Moments:
+    """One more logarithm."""
+    n, mean, fresh, _, spread = known
+    n = min(_MOST, n + 1)
+    off = x - mean
+    mean += off / n
+    return n, *_rounded(mean, fresh + max(_FADING, 1 / n) * (x - fresh), x, spread + off * (x - mean))
+
+
+def _rounded(mean: float, fresh: float, last: float, spread: float) -> tuple[float, float, float, float]:
     spread = 0.0 if spread < 0.0 else spread if spread < _LARGEST else _LARGEST
-    return _ROUNDED.unpack(_ROUNDED.pack(mean, fresh, last, spread))
+    mean, fresh, last, spread = _ROUNDED.unpack(_ROUNDED.pack(mean, fresh, last, spread))
+    return mean, fresh, last, spread
 
 
 def _merged(mine: _Moments, theirs: _Moments) -> _Moments:
@@ -100,5 +111,4 @@ def _merged(mine: _Moments, theirs: _Moments) -> _Moments:
         return mine if n else theirs
     share, off = m / (n + m), mean_2 - mean
     added = spread + spread_2 + off * off * share * n
-    found = _rounded(mean + off * share, fresh + (fresh_2 - fresh) * share, last, added)
-    return min(_MOST, n + m), found[0], found[1], found[2], found[3]
+    return min(_MOST, n + m), *_rounded(mean + off * share, fresh + (fresh_2 - fresh) * share, last, added)

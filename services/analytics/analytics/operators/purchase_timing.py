@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 from analytics.events import Event, What
 from analytics.forecasts.gaps import GapModel, Habit
 from analytics.operators.base import NOTHING, Example, Kind, Operator, Outcome, Scored, World
-from analytics.operators.purchase_habits import Habits
+from analytics.operators.purchase_habits import Habits, teaching_weight
 from analytics.orders import DAY, Orders
 from analytics.profile import WEEKLY, Profile
 
@@ -20,7 +20,6 @@ MIN_EXAMPLES = 200
 MIN_GAPS = 2  # of the customer's own, for enough evidence
 _SHORTEST = 0.05  # days; a shorter gap over midnight is one visit
 _LONGEST = 3_650.0
-_ALL, _EVERY = 8, 4  # gaps that all teach; after them every fourth, counted four times
 
 
 class NextAt(NamedTuple):
@@ -82,16 +81,11 @@ def forecast(profile: Profile, world: World, now: float) -> NextAt | None:
     return NextAt(now + days * DAY, now + low * DAY, now + high * DAY, enough, evidence)
 
 
-def _weight(gaps: int) -> int:
-    """How often the gap after so many counts; 0: it does not teach."""
-    return 1 if gaps < _ALL else 0 if gaps % _EVERY else _EVERY
-
-
 def _closed(profile: Profile, habits: Habits, orders: Orders, days: float, world: World) -> Sequence[Outcome]:
     """The stretch from the last scoring moment to the order that closes a gap. Where scoring had stopped, the silence
     was not told in full, and an order at its end would count for too much.
     """
-    plan, weight = world.plan, _weight(habits.gaps)
+    plan, weight = world.plan, teaching_weight(habits.gaps)
     due = profile.timers.get(WEEKLY)
     if not weight or due is None or days * DAY > plan.stop_after:
         return NOTHING
@@ -109,7 +103,7 @@ def _silence(profile: Profile, orders: Orders, now: float, world: World) -> Sequ
     habits, week = profile.of(Habits), world.plan.score_every
     silent = (now - orders.last_at) / DAY
     every = 1 if silent < 14 else 4 if silent < 56 else 13
-    weight = _weight(habits.gaps) * every
+    weight = teaching_weight(habits.gaps) * every
     turn = orders.first_day + int(now / week)
     if not weight or turn % every or not 0 < silent <= _LONGEST:
         return NOTHING

@@ -11,14 +11,13 @@ from analytics.events import Event, What
 from analytics.forecasts.amounts import AmountModel, Purse
 from analytics.operators import year_value
 from analytics.operators.base import NOTHING, Example, Kind, Operator, Outcome, Scored, World
-from analytics.operators.purchase_habits import Habits, account_of
+from analytics.operators.purchase_habits import Habits, account_of, teaching_weight
 from analytics.orders import DAY, SCALE, Account, Orders
 from analytics.profile import Profile
 
 MODEL = "purchase_value"
 MIN_EXAMPLES = 200
 MIN_ORDERS = 3  # of the customer's own, for enough evidence
-_ALL, _EVERY = 8, 4  # orders that all teach; after them every fourth, counted four times
 _LONGEST = 3_650.0
 
 
@@ -48,10 +47,10 @@ class PurchaseValue(Operator):
             if habits.orders >= account.count:
                 return NOTHING
             habits.follow(code)
-        outcomes = NOTHING
-        if habits.orders and (habits.orders < _ALL or not habits.orders % _EVERY):
+        outcomes, weight = NOTHING, teaching_weight(habits.orders)
+        if habits.orders and weight:
             before = Account(account.currency, account.spent - event.amount, account.count - 1)
-            outcomes = (_example(habits.purse(before), event, orders.previous_at, habits.orders),)
+            outcomes = (_example(habits.purse(before), event, orders.previous_at, weight),)
         habits.note_amount(event.amount / SCALE)
         return outcomes
 
@@ -71,28 +70,24 @@ class PurchaseValue(Operator):
         return (Scored(values),)
 
 
-def _example(purse: Purse, event: Event, last_at: float, orders: int) -> Example:
+def _example(purse: Purse, event: Event, last_at: float, weight: int) -> Example:
     """What the orders so far led to."""
     data = {
         "purse": [*purse],
         "currency": event.currency,
         "silent": min(_LONGEST, max(0.0, (event.time - last_at) / DAY)),
         "amount": event.amount / SCALE,
-        "weight": 1 if orders < _ALL else _EVERY,
+        "weight": weight,
     }
     return Example(MODEL, event.time, data)
 
 
 def forecast(profile: Profile, world: World, now: float) -> NextValue | None:
     """The next order, if there is one. None before the first order and while the model has learned too little."""
-    habits, adopted = profile.get(Habits), world.models.get(MODEL)
-    if habits is None or adopted is None or adopted.examples < MIN_EXAMPLES:
+    account, adopted = account_of(profile), world.models.get(MODEL)
+    if account is None or adopted is None or adopted.examples < MIN_EXAMPLES:
         return None
-    orders = profile.of(Orders)
-    account = account_of(orders, habits)
-    if account is None:
-        return None
-    silent = min(_LONGEST, max(0.0, (now - orders.last_at) / DAY))
+    habits, silent = profile.of(Habits), min(_LONGEST, max(0.0, (now - profile.of(Orders).last_at) / DAY))
     found = cast("AmountModel", adopted.model).next_order(habits.purse(account), account.currency, silent)
     if found is None:
         return None

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 
 from analytics.forecasts.year import DAYS, STRETCH, Ledger, YearModel
 from analytics.operators.base import NOTHING, Example, Kind, Outcome, World
-from analytics.operators.purchase_habits import Habits, account_of
+from analytics.operators.purchase_habits import account_of
 from analytics.orders import DAY, SCALE, Account, Orders
 from analytics.profile import Profile
 
@@ -35,15 +35,11 @@ class NextYear(NamedTuple):
 
 def forecast(profile: Profile, world: World, now: float) -> NextYear | None:
     """None before the first order and while the model has learned too little."""
-    habits, adopted = profile.get(Habits), world.models.get(MODEL)
-    if habits is None or adopted is None or adopted.examples < MIN_EXAMPLES:
-        return None
-    orders = profile.of(Orders)
-    account = account_of(orders, habits)
-    if account is None:
+    account, adopted = account_of(profile), world.models.get(MODEL)
+    if account is None or adopted is None or adopted.examples < MIN_EXAMPLES:
         return None
     model = cast("YearModel", adopted.model)
-    found = model.next_year(_ledger(orders, account, now), account.currency)
+    found = model.next_year(_ledger(profile.of(Orders), account, now), account.currency)
     if found is None:
         return None
     evidence = f"checked against what was spent within {model.reach:.0f} days"
@@ -55,7 +51,7 @@ def told(profile: Profile, now: float) -> Sequence[Outcome]:
     kept = [*ROW.iter_unpack(profile.pending.rows(_PENDING))]
     if not kept or now < kept[0][0] + STRETCH * DAY:
         return NOTHING
-    account = account_of(profile.of(Orders), profile.of(Habits))
+    account = account_of(profile)
     (since, before, code, *_), *ledgers = kept
     if account is None or code != _code(account):
         forget(profile)
@@ -74,10 +70,9 @@ def begun(profile: Profile, now: float) -> None:
     rows = profile.pending.rows(_PENDING)
     if rows and ROW.unpack_from(rows)[0] != now:
         return
-    orders = profile.of(Orders)
-    account = account_of(orders, profile.of(Habits))
+    account = account_of(profile)
     if account is not None:
-        ledger = (now, float(account.spent), *_ledger(orders, account, now))
+        ledger = (now, float(account.spent), *_ledger(profile.of(Orders), account, now))
         _keep(profile, account, now, [*[*ROW.iter_unpack(rows)][1:], ledger])
 
 
