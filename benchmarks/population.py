@@ -16,6 +16,7 @@ from common.topics import PARTITIONS
 USUAL = 40.0
 _TEMPLATES = 2_000
 _ORDERS = 12
+_BYTES = "SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('profiles')"
 
 
 def key_of(number: int) -> str:
@@ -73,7 +74,7 @@ async def bytes_per_customer(url: str, customers: int) -> float:
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     try:
         await connection.execute("VACUUM FULL profiles")
-        return float(await connection.fetchval("SELECT pg_total_relation_size('profiles')")) / customers
+        return float(await connection.fetchval(_BYTES)) / customers
     finally:
         await connection.close()
 

@@ -102,7 +102,7 @@ async def _plain(url: str, messages: list[Message]) -> float:
     folds = {partition: Fold(partition) for partition in range(PARTITIONS)}
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     for customer, partition, packed in await connection.fetch(_PROFILES):
-        folds[partition].load(customer, packed, None)
+        folds[partition].load([(customer, packed, None)])
     await connection.close()
     some = enumerate(messages[: len(messages) // _PLAIN])
     records = [

@@ -7,12 +7,13 @@ import asyncio
 import contextlib
 import sys
 import time
+from collections.abc import Iterable
 from typing import cast
 
 import orjson
 import uvloop
 
-from analytics.customers import Changes, CompletedExample
+from analytics.customers import Changes, CompletedExample, Stored
 from analytics.events import Event, What
 from analytics.operators.base import Example
 from analytics.runtime import Runtime
@@ -39,9 +40,8 @@ class PeerFold:
     def urgent(self) -> bool:
         return False
 
-    def load(self, customer: str, packed: bytes, pending: bytes | None) -> None:
-        del pending
-        self._states[customer] = orjson.loads(packed)
+    def load(self, customers: Iterable[Stored]) -> None:
+        self._states |= {customer: orjson.loads(packed) for customer, packed, _ in customers}
 
     def apply(self, event: Event) -> None:
         assert event.customer

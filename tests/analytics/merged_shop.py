@@ -39,8 +39,7 @@ class Task:
     def load(self) -> None:
         """As a new owner finds it; what was folded since the last checkpoint is folded once more."""
         self.fold = Fold(self.partition, self.written_state)
-        for customer, (packed, pending) in self.rows.items():
-            self.fold.load(customer, packed, pending)
+        self.fold.load((customer, packed, pending) for customer, (packed, pending) in self.rows.items())
         self.at, self.ids = self.written_at, set()
 
     def write(self) -> Changes:

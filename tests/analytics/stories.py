@@ -75,6 +75,5 @@ def reloaded(fold: Fold, changes: Changes, kept: dict[str, tuple[bytes, bytes | 
         kept[customer] = (kept[customer][0], waiting)
     new = Fold(fold.partition, fold.state())
     new.world.models = fold.world.models
-    for customer, (packed, rows) in kept.items():
-        new.load(customer, packed, rows)
+    new.load((customer, packed, rows) for customer, (packed, rows) in kept.items())
     return new

@@ -64,7 +64,7 @@ def _last_order(fold: Fold, customer: str, missed_at: float) -> float | None:
     last_day = profile.of(Orders).last_day
     for gap in range(5, 15):
         trial = Fold(0, fold.state())
-        trial.load(customer, pack(profile), None)
+        trial.load([(customer, pack(profile), None)])
         trial.apply(order(customer, (last_day + gap) * DAY, USUAL))
         tried = trial.profile(customer)
         assert tried is not None

@@ -36,12 +36,12 @@ ON tasks.partition = v.partition AND tasks.next_offset = v.next WHERE tasks.owne
 _PROFILES = """
 INSERT INTO profiles (customer, partition, packed)
 SELECT * FROM unnest($1::text[], $2::smallint[], $3::bytea[])
-ON CONFLICT (customer) DO UPDATE SET packed = EXCLUDED.packed
+ON CONFLICT (customer, partition) DO UPDATE SET packed = EXCLUDED.packed
 """
 _PENDING = """
 INSERT INTO pending_examples (customer, partition, examples)
 SELECT * FROM unnest($1::text[], $2::smallint[], $3::bytea[])
-ON CONFLICT (customer) DO UPDATE SET examples = EXCLUDED.examples
+ON CONFLICT (customer, partition) DO UPDATE SET examples = EXCLUDED.examples
 """
 _TRIGGER = """
 INSERT INTO triggers (id, customer, kind, open, opened_at, updated_at, cleared_at, data)

@@ -1,7 +1,7 @@
 """The customers of one partition in memory: packed, unpacked only while they change."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -14,6 +14,7 @@ from analytics.visits import Sifted
 from common.envelope import Envelope
 
 _HOT = 2_000  # profiles of a partition that are kept unpacked between checkpoints; about 4 KiB each
+Stored = tuple[str, bytes, bytes | None]  # a customer, the packed profile, the packed examples that wait
 _MOVED = 0  # in the place of a profile's layout version: this customer is somebody else now
 
 
@@ -88,19 +89,20 @@ class Customers:
         """Everybody known; sorted, so that two folds compare."""
         return sorted(self._packed.keys() | self._hot.keys())
 
-    def load(self, customer: str, packed: bytes, pending: bytes | None) -> None:
-        """Puts back one customer as the last checkpoint wrote it."""
-        if packed[0] == _MOVED:
-            self.moved[customer] = packed[1:].decode()
-            return
-        due, importing = peek(packed)
-        self._packed[customer] = packed
-        if pending:
-            self._pending[customer] = pending
-        if importing:
-            self.importing.add(customer)
-        else:
-            self.timers.set(due, customer)
+    def load(self, customers: Iterable[Stored]) -> None:
+        """Puts customers back as the last checkpoint wrote them."""
+        for customer, packed, pending in customers:
+            if packed[0] == _MOVED:
+                self.moved[customer] = packed[1:].decode()
+                continue
+            due, importing = peek(packed)
+            self._packed[customer] = packed
+            if pending:
+                self._pending[customer] = pending
+            if importing:
+                self.importing.add(customer)
+            else:
+                self.timers.set(due, customer)
 
     def look(self, customer: str) -> Profile | None:
         """As it stands now, not to be changed."""

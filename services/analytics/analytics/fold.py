@@ -3,7 +3,7 @@
 Nothing here reads a clock or does I/O. Time arrives as ticks, models as adoption records.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from struct import Struct
@@ -12,7 +12,7 @@ import orjson
 
 from analytics import merging, separating, standing
 from analytics.activity import faded
-from analytics.customers import Changes, Customers
+from analytics.customers import Changes, Customers, Stored
 from analytics.events import AWAY, WIDESPREAD_SILENCE, Event, What, emission, stable_id
 from analytics.flows import Flows
 from analytics.noticing import Noticing
@@ -76,9 +76,9 @@ class Fold:
         head = _HEAD.pack(self.last_tick, self.alarmed_at, self.silences, self.silences_at, len(told))
         return head + told + self.world.sections.pack()
 
-    def load(self, customer: str, packed: bytes, pending: bytes | None) -> None:
-        """Puts back one customer as the last checkpoint wrote it."""
-        self._customers.load(customer, packed, pending)
+    def load(self, customers: Iterable[Stored]) -> None:
+        """Puts customers back as the last checkpoint wrote them."""
+        self._customers.load(customers)
 
     def customers(self) -> list[str]:
         """Everybody known here; sorted, so that two folds compare."""

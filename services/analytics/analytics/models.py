@@ -26,12 +26,17 @@ class TaskRow(Base):
     quiet_until: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
+_BY_PARTITION = {
+    "postgresql_partition_by": "LIST (partition)"
+}  # one table each: read in one piece by who takes it over
+
+
 class ProfileRow(Base):
     __tablename__ = "profiles"
-    __table_args__ = (Index("profiles_partition", "partition"), {"postgresql_with": {"fillfactor": 70}})
+    __table_args__ = _BY_PARTITION
 
     customer: Mapped[str] = mapped_column(Text, primary_key=True)
-    partition: Mapped[int] = mapped_column(SmallInteger)
+    partition: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     packed: Mapped[bytes]
 
 
@@ -39,10 +44,10 @@ class PendingRow(Base):
     """Examples whose label is awaited."""
 
     __tablename__ = "pending_examples"
-    __table_args__ = (Index("pending_examples_partition", "partition"),)
+    __table_args__ = _BY_PARTITION
 
     customer: Mapped[str] = mapped_column(Text, primary_key=True)
-    partition: Mapped[int] = mapped_column(SmallInteger)
+    partition: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     examples: Mapped[bytes]
 
 

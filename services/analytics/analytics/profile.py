@@ -17,7 +17,7 @@ _VERSION = 3
 _HEAD = struct.Struct("<Bd3dHBB")  # version and next due first: `peek` reads them alone
 _TIMER = struct.Struct("<Hd")
 _EPISODE = struct.Struct("<HB16sdddH")
-_IMPORT_AT = struct.calcsize("<Bdd")
+_AHEAD = struct.Struct("<xd8xd")  # of the head: next due, and until when an import is open
 
 
 @dataclass(slots=True)
@@ -94,7 +94,8 @@ def pack(profile: Profile) -> bytes:
 
 def peek(packed: bytes) -> tuple[float, bool]:
     """The next due moment and whether an import is open, without unpacking the rest."""
-    return struct.unpack_from("<d", packed, 1)[0], struct.unpack_from("<d", packed, _IMPORT_AT)[0] > 0
+    due, import_open = _AHEAD.unpack_from(packed)
+    return due, import_open > 0
 
 
 def open_episodes(packed: bytes) -> list[int]:

@@ -1,7 +1,8 @@
 """The loop: poll, drop repeats, fold, and a checkpoint whenever there is something worth one.
 
 A partition's truth is `tasks.next_offset`; Kafka's own group offsets are only written for lag tools. A revoke waits for
-the checkpoint under way, writes one more and forgets the state; a record that does not continue a task is left alone.
+the checkpoint under way, writes one more and lets go; a record that does not continue a task is left alone. What comes
+is loaded while the rest is folded: a member that holds the group's rebalance up would be thrown out of it.
 """
 
 import asyncio
@@ -9,26 +10,25 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from analytics import metrics
-from analytics.checkpoint import Checkpoint, FencedError, Writer
+from analytics.checkpoint import Checkpoint, FencedError
 from analytics.events import Event, What, decode, id_text
 from analytics.fold import Fold
 from analytics.model_store import ModelStore
+from analytics.ownership import Ownership
 from analytics.query_store import QueryStore
 from analytics.rebuilder import Rebuilder
 from analytics.seen import Place, SeenIds
 from analytics.separating import SIGNS
 from analytics.stored_facts import StoredFacts
-from analytics.task import FoldFactory, Task, Topics, analytics_fold, claim
-from common.database import Database, is_transient
+from analytics.task import FoldFactory, Task, Topics, analytics_fold
+from common.database import Database
 from common.deadletters import DeadLetterLimit, DeadLetters
 from common.failures import InvalidError, TransientError
-from common.ids import new_id
 from common.record import Record
 
 log = structlog.get_logger()
@@ -41,8 +41,7 @@ _LOOK_UP = 1_000
 _FEW_RECORDS = 200
 _GATHER_SECONDS = 0.015
 _STUCK_SECONDS = 60.0
-# No heartbeat is sent while partitions are loaded: a million customers take some eight seconds.
-_SESSION_TIMEOUT_MS = 12_000
+_SESSION_TIMEOUT_MS = 8_000
 
 
 class LostLogError(Exception):
@@ -66,15 +65,15 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         decoder: Decoder = decode,
     ) -> None:
         self._bootstrap, self._group, self.instance = bootstrap_servers, group, instance or ""
-        self._topics, self._database, self._dead_letters = topics, database, dead_letters
-        self._linger, self._new_fold, self._decode = linger_seconds, new_fold, decoder
+        self._topics, self._dead_letters = topics, dead_letters
+        self._linger, self._decode = linger_seconds, decoder
         self._limit = DeadLetterLimit()
         self._models, self._seen = ModelStore(database), SeenIds(database)
+        self._ownership = Ownership(database, self._models, new_fold)
         self._queries = QueryStore(database)
         self._rebuilder = Rebuilder(StoredFacts(bootstrap_servers, topics.facts, self._moved), database, decoder)
         self._again: set[Place] = set()  # what was folded again in this take
-        self._token = ""
-        self._writer: Writer | None = None
+        self._taking: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._in_flight: set[Place] = set()
         self._busy = asyncio.Lock()
@@ -83,17 +82,18 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def run(self) -> None:
         """Until cancelled. Raises FencedError when another process took over: start again with a clean state."""
-        self._consumer = await self._start()
         try:
-            async with asyncio.TaskGroup() as parts:
-                parts.create_task(self._loop())
-                parts.create_task(self._watch())
+            async with asyncio.TaskGroup() as self._parts:
+                self._consumer = await self._start()
+                self._parts.create_task(self._loop())
+                self._parts.create_task(self._watch())
         finally:
             with suppress(FencedError):
-                await self._give_up()
+                await self._let_go()
             # aiokafka does not let a static member leave; without this a planned move waits for the session to end.
             self._consumer._coordinator._group_instance_id = None
             await self._consumer.stop()
+            await self._ownership.writer.close()
             await self._seen.close()
             await self._rebuilder.close()
 
@@ -124,59 +124,51 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Writes what is folded and lets go. A fence that fails here only means that somebody was quicker."""
         del revoked
+        if self._taking is not None:
+            self._taking.cancel()
+            await asyncio.wait([self._taking])
         async with self._busy:
             try:
-                await self._give_up()
+                await self._let_go()
             except FencedError:
                 log.warning("another owner took over before the last checkpoint")
 
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        partitions = sorted(partition.partition for partition in assigned)
-        async with self._busy:
-            self._token = new_id()
-            self._writer = Writer(self._database, self._token)
-            self.tasks = await self._claimed(partitions)
-            await self._seek()
-            self._moved_at = time.monotonic()
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """The group hears no heartbeat until this returns."""
+        partitions = sorted(assigned)
+        self._consumer.pause(*partitions)
+        self._taking = self._parts.create_task(self._take_over([tp.partition for tp in partitions]))
+
+    async def _take_over(self, partitions: list[int]) -> None:
+        """Each partition is folded on as soon as it is loaded. Raises LostLogError."""
+        # Asked while all are paused: later the answer would wait behind what is fetched.
+        first = await self._consumer.beginning_offsets([self._topic_partition(partition) for partition in partitions])
+        async for task in self._ownership.take(partitions):
+            if task.written < (start := first[self._topic_partition(task.partition)]):
+                raise LostLogError(f"partition {task.partition} starts at {start}, needed: {task.written}")
+            async with self._busy:
+                self._begin(task)
         log.info("partitions taken", partitions=partitions, customers=sum(len(t.fold) for t in self.tasks.values()))
 
-    async def _seek(self) -> None:
-        """Goes where the tasks left off. Raises LostLogError when the log no longer reaches back so far."""
-        positions = {TopicPartition(self._topics.facts, p): task.written for p, task in self.tasks.items()}
-        first = await self._consumer.beginning_offsets(list(positions))
-        for partition, offset in positions.items():
-            if first[partition] > offset:
-                raise LostLogError(f"partition {partition.partition} starts at {first[partition]}, needed: {offset}")
-            self._consumer.seek(partition, offset)
+    def _begin(self, task: Task) -> None:
+        place = self._topic_partition(task.partition)
+        self.tasks[task.partition] = task
+        self._consumer.seek(place, task.written)
+        self._consumer.resume(place)
+        self._moved_at = time.monotonic()
 
-    async def _claimed(self, partitions: list[int]) -> dict[int, Task]:
-        while True:
-            try:
-                tasks = await claim(self._database, self._token, partitions, self._new_fold)
-                for task in tasks.values():
-                    if isinstance(task.fold, Fold):
-                        await self._restore_models(task.fold)
-                return tasks
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                if not is_transient(error):
-                    raise
-                log.warning("claim put off", error=str(error))
-                await asyncio.sleep(0.5)
+    def _topic_partition(self, partition: int) -> TopicPartition:
+        return TopicPartition(self._topics.facts, partition)
 
-    async def _restore_models(self, fold: Fold) -> None:
-        for name, version in fold.model_versions.items():
-            fold.world.models[name] = await self._models.load(name, version)
-
-    async def _give_up(self) -> None:
-        """The last checkpoint of this ownership; afterwards nothing is held."""
+    async def _let_go(self) -> None:
+        """The last checkpoint of this ownership; afterwards nothing is folded here."""
+        tasks = self.tasks
         try:
-            if self.tasks:
-                await self._checkpoint()
-                await self._written()
+            await self._checkpoint()
+            await self._written()
+            self._ownership.leave(tasks)
         finally:
             self.tasks = {}
-            if self._writer:
-                await self._writer.close()
 
     # -- the loop ---------------------------------------------------------------------------------
 
@@ -314,7 +306,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def lag(self, partition: int) -> int:
         """Records on the log that are not folded yet."""
-        high = self._consumer.highwater(TopicPartition(self._topics.facts, partition)) or 0
+        high = self._consumer.highwater(self._topic_partition(partition)) or 0
         return max(0, high - self.tasks[partition].folded)
 
     # -- checkpoints ------------------------------------------------------------------------------
@@ -332,9 +324,9 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         checkpoint = Checkpoint()
         for task in self.tasks.values():
             task.collect(checkpoint, self._topics)
-        if checkpoint.steps and self._writer:
+        if checkpoint.steps:
             self._in_flight = {(partition, id_) for id_, partition, _ in checkpoint.seen}
-            self._writing = asyncio.create_task(self._writer.write(checkpoint))
+            self._writing = asyncio.create_task(self._ownership.writer.write(checkpoint))
         self._checkpointed_at = time.monotonic()
 
     async def _written(self) -> None:

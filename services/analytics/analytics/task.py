@@ -1,18 +1,15 @@
 """A task: one partition of the log, owned by this process, with its fold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import asyncpg
-
 from analytics import metrics
 from analytics.checkpoint import Checkpoint, Step
-from analytics.customers import Changes
+from analytics.customers import Changes, Stored
 from analytics.events import WIDESPREAD_SILENCE, Event, What, id_text
 from analytics.fold import Fold
 from analytics.visits import Sifted
-from common.database import Database
 
 # Counters that begin at nothing, so that the first of a kind shows as an increase.
 _FILTERED = {sifted: metrics.FILTERED.labels(sifted.name.lower()) for sifted in Sifted if not sifted.teaches}
@@ -33,7 +30,7 @@ class Foldable(Protocol):
     @property
     def urgent(self) -> bool: ...
 
-    def load(self, customer: str, packed: bytes, pending: bytes | None) -> None: ...
+    def load(self, customers: Iterable[Stored]) -> None: ...
     def apply(self, event: Event) -> None: ...
     def take_changes(self) -> Changes: ...
     def state(self) -> bytes: ...
@@ -42,16 +39,6 @@ class Foldable(Protocol):
 
 
 FoldFactory = Callable[[int, bytes | None, int], Foldable]
-
-_CLAIM = """
-INSERT INTO tasks (partition, owner_token, next_offset) SELECT p, $2, 0 FROM unnest($1::smallint[]) AS p
-ON CONFLICT (partition) DO UPDATE SET owner_token = EXCLUDED.owner_token
-RETURNING partition, next_offset, state, quiet_until
-"""
-_LOAD = """
-SELECT p.partition, p.customer, p.packed, e.examples
-FROM profiles p LEFT JOIN pending_examples e USING (customer) WHERE p.partition = ANY($1::smallint[])
-"""
 
 
 @dataclass
@@ -97,25 +84,6 @@ def _count(changes: Changes) -> None:
             metrics.WIDESPREAD.inc()
         else:
             metrics.TRIGGERS.labels(told.data["kind"], told.type.split(".")[2]).inc()
-
-
-async def claim(database: Database, token: str, partitions: list[int], new_fold: FoldFactory) -> dict[int, Task]:
-    """Takes the partitions over: the claim commits first, so a former owner's late write fails; then loads."""
-    connection: asyncpg.Connection = await database.connect()
-    try:
-        rows = await connection.fetch(_CLAIM, partitions, token)
-        tasks = {row["partition"]: _task(row, new_fold) for row in rows}
-        async with connection.transaction():
-            async for row in connection.cursor(_LOAD, partitions, prefetch=10_000):
-                tasks[row["partition"]].fold.load(row["customer"], row["packed"], row["examples"])
-    finally:
-        await connection.close()
-    return tasks
-
-
-def _task(row: asyncpg.Record, new_fold: FoldFactory) -> Task:
-    fold = new_fold(row["partition"], row["state"], row["quiet_until"])
-    return Task(row["partition"], fold, row["next_offset"], row["next_offset"], quiet_until=row["quiet_until"])
 
 
 def analytics_fold(partition: int, state: bytes | None, quiet_until: int) -> Foldable:

@@ -1,0 +1,88 @@
+"""Taking partitions over: what stands as it was left is not loaded again, what another wrote meanwhile is."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from analytics.checkpoint import Checkpoint, FencedError
+from analytics.model_store import ModelStore
+from analytics.orders import DAY
+from analytics.ownership import Ownership
+from analytics.task import Task, Topics, analytics_fold
+from common.database import Database
+from common.migrate import upgrade
+from tests.analytics.stories import START, regular
+
+TOPICS = Topics("facts", "triggers", "examples")
+
+
+@pytest.fixture(scope="module")
+def migrated(database_url: str) -> str:
+    upgrade("analytics", database_url)
+    return database_url
+
+
+@pytest.fixture
+async def database(migrated: str) -> AsyncIterator[Database]:
+    database = Database(migrated)
+    connection = await database.connect()
+    await connection.execute("TRUNCATE tasks, profiles, pending_examples, seen, outbox")
+    await connection.close()
+    yield database
+    await database.close()
+
+
+def owner(database: Database) -> Ownership:
+    return Ownership(database, ModelStore(database), analytics_fold)
+
+
+async def taken(ownership: Ownership, *partitions: int) -> dict[int, Task]:
+    return {task.partition: task async for task in ownership.take(list(partitions))}
+
+
+async def folded(ownership: Ownership, task: Task, orders: int = 8) -> None:
+    """Orders of a customer of this partition, as a checkpoint of their owner leaves them."""
+    checkpoint = Checkpoint()
+    for event in regular(f"c_{task.partition}", orders, 7, start=START + task.folded * 7 * DAY):
+        task.apply(event)
+        task.folded += 1
+    task.collect(checkpoint, TOPICS)
+    await ownership.writer.write(checkpoint)
+
+
+async def test_what_was_left_and_nobody_took_comes_back_as_it_was(database: Database) -> None:
+    one = owner(database)
+    tasks = await taken(one, 3, 5)
+    await folded(one, tasks[3])
+    one.leave(tasks)
+    again = await taken(one, 3, 4)
+    assert again[3] is tasks[3]
+    assert again[3].written == 8
+    assert again[4].written == 0
+    await folded(one, again[3])
+
+
+async def test_what_another_wrote_meanwhile_is_loaded(database: Database) -> None:
+    one, two = owner(database), owner(database)
+    left = await taken(one, 3)
+    await folded(one, left[3])
+    one.leave(left)
+    theirs = await taken(two, 3)
+    await folded(two, theirs[3], orders=12)
+    again = await taken(one, 3)
+    assert again[3] is not left[3]
+    assert again[3].written == 20
+    assert again[3].fold.state() == theirs[3].fold.state()
+    assert len(again[3].fold) == 1
+    with pytest.raises(FencedError):
+        await folded(two, theirs[3])
+
+
+async def test_what_another_only_held_is_claimed_from_them(database: Database) -> None:
+    one, two = owner(database), owner(database)
+    left = await taken(one, 3)
+    one.leave(left)
+    theirs = await taken(two, 3)
+    await taken(one, 3)
+    with pytest.raises(FencedError):
+        await folded(two, theirs[3])
