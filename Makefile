@@ -26,6 +26,7 @@ help: ## List targets and settings
 #: SMTP_URL=                 use this mail server instead of starting a sink
 #: HEED_TOPIC_PREFIX=heed    what the topics' names begin with
 #: LOG_LEVEL=INFO            how much the services write to .heed/logs
+#: HEED_COMPILED=0           run analytics from its sources even where it was compiled
 #: HEED_BENCH_DATA=          folder with the logs that make bench-models measures on
 #: OTEL_EXPORTER_OTLP_ENDPOINT=  where traces go
 
@@ -38,6 +39,11 @@ install: $(UV) ## Install what running needs: Python packages, Kafka, the consol
 install-dev: $(UV) ## Install what tests, lint and benchmarks need as well
 	@$(UV) sync --quiet --frozen --inexact
 	@$(BIN)/heed install --tests
+
+.PHONY: compile
+compile: $(UV) ## Compile what analytics runs every event through, nearly twice as fast; needs a C compiler
+	@$(UV) sync --quiet --frozen --inexact --no-dev --group compile
+	@$(BIN)/heed compile
 
 .PHONY: run
 run: $(UV) ## Start everything; Ctrl-C stops it
@@ -70,7 +76,7 @@ format: ## Format the code
 	$(BIN)/ruff format $(CODE)
 
 .PHONY: bench
-bench: install-dev ## All benchmarks; prints tables and updates benchmarks/README.md
+bench: install-dev compile ## All benchmarks; prints tables and updates benchmarks/README.md
 	$(BIN)/python -m benchmarks
 
 .PHONY: chaos

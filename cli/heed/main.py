@@ -13,6 +13,7 @@ app = typer.Typer(
     help="Heed, the CRM that notices.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 app.command("install")(run.install_command)
+app.command("compile")(run.compile_command)
 app.command("run")(run.run)
 app.command("stop")(run.stop)
 app.command("status")(run.status)

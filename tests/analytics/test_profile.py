@@ -10,7 +10,7 @@ from analytics.operators.base import Operator
 from analytics.orders import DAY, Orders
 from analytics.pending import Pending
 from analytics.profile import WEEKLY, Episode, Profile, pack, peek, unpack
-from analytics.sections import SECTIONS, Section
+from analytics.sections import SECTIONS, Section, stored
 
 amounts = st.integers(0, 10**12)
 currencies = st.sampled_from(["GBP", "EUR", "USD", "CHF", "SEK", "PLN", "JPY"])
@@ -83,7 +83,7 @@ def test_a_late_order_counts_but_makes_no_gap() -> None:
 
 def test_a_number_belongs_to_one_section() -> None:
     with pytest.raises(TypeError, match="section 1 is Orders already"):
-        type("Other", (Section,), {"NUMBER": 1})
+        stored(type("Other", (Section,), {}), 1)
 
 
 @given(st.dictionaries(st.integers(0, 255), st.binary(min_size=1, max_size=40)))

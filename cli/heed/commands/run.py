@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from heed.commands.context import console, local_installation
+from heed.platform.compiling import compile_analytics
 from heed.platform.errors import PlatformError
 from heed.platform.install import install
 from heed.platform.layout import default_layout
@@ -44,6 +45,11 @@ def install_command(
 ) -> None:
     """Install what is needed besides Python packages: programs, Kafka, the console's assets."""
     install(Progress().tell, for_tests=tests)
+
+
+def compile_command() -> None:
+    """Compile what analytics runs every event through: nearly twice as fast. Needs a C compiler."""
+    compile_analytics(Progress().tell)
 
 
 def run() -> None:

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from struct import Struct
-from typing import ClassVar
 
 from analytics.events import Event, What
 from analytics.orders import DAY
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 WEB_HALF_LIFE = 7 * DAY
 MAIL_HALF_LIFE = 30 * DAY
@@ -25,9 +24,6 @@ class Activity(Section):
 
     `tickets_total` and `open_tickets` do not fade.
     """
-
-    NUMBER: ClassVar[int] = 2
-    LAYOUT: ClassVar[Struct] = Struct("<10d2I")
 
     web: float = 0.0
     web_at: float = 0.0
@@ -87,6 +83,9 @@ class Activity(Section):
         )
         self.tickets_total += other.tickets_total
         self.open_tickets += other.open_tickets
+
+
+stored(Activity, 2, Struct("<10d2I"))
 
 
 def _added(value: float, at: float, now: float, half_life: float) -> tuple[float, float]:

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import ClassVar
 from zlib import crc32
 
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 LEAST_ORDERS = 20  # before these, nothing is claimed of a source
 _EXPECTED = 3.0  # orders that should have come meanwhile; a Poisson flow pauses so long by chance 5 times in 100
@@ -32,8 +31,6 @@ class Flow:
 @dataclass(slots=True)
 class Flows(Section):
     """The flows of a partition, by source; what comes after 64 sources shares one."""
-
-    NUMBER: ClassVar[int] = 3
 
     flows: dict[int, Flow] = field(default_factory=dict)
 
@@ -68,3 +65,6 @@ class Flows(Section):
     @classmethod
     def unpack(cls, packed: bytes) -> "Flows":
         return cls({source: Flow(*numbers) for source, *numbers in _FLOW.iter_unpack(packed)})
+
+
+stored(Flows, 3)

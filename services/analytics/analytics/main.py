@@ -3,7 +3,9 @@
 import time
 from collections.abc import Sequence
 
-from analytics import metrics, repository
+import structlog
+
+from analytics import compiled, metrics, repository
 from analytics.api import router
 from analytics.events import RAISED
 from analytics.model_store import ModelStore
@@ -19,8 +21,12 @@ from common.bus import Message
 from common.clock import SystemClock, parse_rfc3339
 from common.deadletters import DeadLetters
 
+log = structlog.get_logger()
+
 
 def build(settings: Settings) -> Application:
+    if compiled.out_of_date():
+        log.warning("what was compiled is of other sources; `make compile` makes it anew")
     app = Application("analytics", settings, on_published=_measure_freshness, relay_linger_seconds=0)
     clock, group = SystemClock(), settings.group("analytics")
     facts, triggers = settings.topic(topics.CUSTOMER_FACTS), settings.topic(topics.TRIGGERS)

@@ -3,10 +3,9 @@
 import math
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import ClassVar
 
 from analytics.events import Event
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 DAY = 86_400.0
 SCALE = 10_000  # money is whole ten-thousandths, so sums are exact
@@ -46,9 +45,6 @@ class Orders(Section):
     """Counts and moments in seconds since 1970 (UTC). `gap` is the days between the last two distinct days with an
     order when the latest order opened a new day, else NaN: the first order, a repeat day, a late arrival.
     """
-
-    NUMBER: ClassVar[int] = 1
-    LAYOUT: ClassVar[Struct] = Struct("<4d5I2iBB")
 
     first_at: float = 0.0
     last_at: float = 0.0
@@ -176,3 +172,6 @@ class Orders(Section):
         self.last_day = max(self.last_day, other.last_day) if self.days else other.last_day
         self.days += other.days
         self.gap = math.nan
+
+
+stored(Orders, 1, Struct("<4d5I2iBB"))

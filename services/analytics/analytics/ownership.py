@@ -7,7 +7,7 @@ other. What this process held before and nobody else took meanwhile is not loade
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import asyncpg
 import structlog
@@ -100,8 +100,8 @@ class Ownership:
 
 
 async def _some(cursor: Any) -> Sequence[Stored]:
-    """The next customers; asyncpg's records unpack as tuples do."""
-    return cast(Sequence[Stored], await cursor.fetch(_CUSTOMERS_AT_ONCE))
+    """The next customers."""
+    return list(map(tuple, await cursor.fetch(_CUSTOMERS_AT_ONCE)))
 
 
 async def _lasting(ask: Callable[[], Awaitable[T]]) -> T:

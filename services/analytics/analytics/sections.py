@@ -7,26 +7,21 @@ from operator import attrgetter
 from struct import Struct
 from typing import Any, ClassVar, Self, TypeVar
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(allow_interpreted_subclasses=True)  # queries have sections too, and stay as they are (docs/adr/0010)
 class Section:
     """What one operator remembers of one customer, or of all customers of a partition.
 
-    A subclass is a dataclass with slots and at least two fields that, in order, fit `LAYOUT`; `NUMBER` is stored, so
-    never reuse one. Every field has a default: a section that was never written has learned nothing.
+    A subclass is a dataclass with slots and at least two fields that, in order, fit its layout; `stored` says under
+    which number. Every field has a default: a section that was never written has learned nothing.
     Where the size varies, `pack` and `unpack` are overridden. The same section always gives the same bytes.
     """
 
     __slots__ = ()
     NUMBER: ClassVar[int]
     LAYOUT: ClassVar[Struct]
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        known = SECTIONS.get(cls.NUMBER)
-        # A dataclass with slots is made twice, under one name.
-        if known is not None and known.__qualname__ != cls.__qualname__:
-            raise TypeError(f"section {cls.NUMBER} is {known.__qualname__} already")
-        SECTIONS[cls.NUMBER] = cls
 
     def pack(self) -> bytes:
         """The numbers as bytes."""
@@ -49,6 +44,20 @@ class Section:
 SECTIONS: dict[int, type[Section]] = {}
 _NUMBERS: dict[type[Section], Callable[[Any], tuple[Any, ...]]] = {}
 S = TypeVar("S", bound=Section)
+
+
+def stored(cls: type[Section], number: int, layout: Struct | None = None) -> None:
+    """Every section is stored under a number, so never reuse one.
+
+    Said after the class, not in it: mypyc takes what stands in a dataclass for a field, and a dataclass with slots is
+    made twice.
+    """
+    if number in SECTIONS:
+        raise TypeError(f"section {number} is {SECTIONS[number].__qualname__} already")
+    cls.NUMBER = number
+    if layout is not None:
+        cls.LAYOUT = layout
+    SECTIONS[number] = cls
 
 
 class Sections:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any
 from zlib import crc32
 
 import orjson
@@ -17,7 +17,7 @@ from crawleruseragents import is_crawler
 
 from analytics.events import Event, What
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 PAUSE_SECONDS = 1_800.0  # after which the next web fact opens a visit
 TWICE_SECONDS = 3.0  # within which the same web fact is one that was posted twice
@@ -52,9 +52,6 @@ class Visits(Section):
 
     The last two different web facts, as checksums with their moments: two trackers on a page interleave their posts.
     """
-
-    NUMBER: ClassVar[int] = 80
-    LAYOUT: ClassVar[Struct] = Struct("<4d3IB")
 
     last_at: float = 0.0
     ahead: float = 0.0  # page views beyond `VIEWS_PER_SECOND`, as of `last_at` (a leaky bucket)
@@ -104,12 +101,12 @@ class Visits(Section):
                 setattr(self, name, getattr(other, name))
 
 
+stored(Visits, 80, Struct("<4d3IB"))
+
+
 @dataclass(slots=True)
 class LastBasket(Section):
     """The last order's content as a checksum: total, currency, lines, the first and the last of them."""
-
-    NUMBER: ClassVar[int] = 81
-    LAYOUT: ClassVar[Struct] = Struct("<dI")
 
     at: float = 0.0
     content: int = 0
@@ -126,6 +123,9 @@ class LastBasket(Section):
     def merge(self, other: "LastBasket") -> None:
         if other.at > self.at:
             self.at, self.content = other.at, other.content
+
+
+stored(LastBasket, 81, Struct("<dI"))
 
 
 def sift(profile: Profile, event: Event) -> Sifted:

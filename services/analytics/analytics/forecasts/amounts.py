@@ -8,6 +8,7 @@ customer's group of evidence and silence (adaptive conformal inference: Gibbs & 
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from operator import mul
 from typing import NamedTuple
 
@@ -69,17 +70,20 @@ def group(orders: int, silent: float) -> int:
     return 2 * ((orders >= 2) + (orders >= 5)) + (silent >= _WEEK)
 
 
+@dataclass
 class AmountModel:
     """A published version: the usual order by currency, weights by quantile, and how far each group's bounds move
     out.
     """
 
-    def __init__(
-        self, usual: Mapping[str, float], weights: Sequence[Sequence[float]], moved: Sequence[Sequence[float]]
-    ) -> None:
-        self.usual = dict(usual)
-        self.weights = tuple(map(tuple, weights))
-        self.moved = tuple(map(tuple, moved))
+    usual: Mapping[str, float]
+    weights: Sequence[Sequence[float]]
+    moved: Sequence[Sequence[float]]
+
+    def __post_init__(self) -> None:
+        self.usual = dict(self.usual)
+        self.weights = tuple(map(tuple, self.weights))
+        self.moved = tuple(map(tuple, self.moved))
 
     def next_order(self, purse: Purse, currency: str, silent: float) -> Amount | None:
         """None for a currency nobody has ordered in when this version was published."""

@@ -9,6 +9,7 @@ what lies beyond the history seen so far is extrapolated as in BG/NBD's mixture 
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -84,15 +85,18 @@ def scaled(days: float, gap: float) -> float:
     return math.log(days / gap + _OFFSET)
 
 
+@dataclass
 class GapModel:
     """A published version. `bases` has a row for each class."""
 
-    def __init__(
-        self, usual: float, bases: Sequence[Sequence[float]], slopes: Sequence[float], tilts: Sequence[float]
-    ) -> None:
-        self.usual = usual
-        self.bases = tuple(map(tuple, bases))
-        self.slopes, self.tilts = tuple(slopes), tuple(tilts)
+    usual: float
+    bases: Sequence[Sequence[float]]
+    slopes: Sequence[float]
+    tilts: Sequence[float]
+
+    def __post_init__(self) -> None:
+        self.bases = tuple(map(tuple, self.bases))
+        self.slopes, self.tilts = tuple(self.slopes), tuple(self.tilts)
 
     def remaining(self, habit: Habit, silent: float) -> Remaining:
         """The next order of somebody who has been silent for so many days."""

@@ -10,6 +10,7 @@ mean is told by histograms of actual over expected, one for each number of order
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 DAYS = 365.0
@@ -71,22 +72,22 @@ def crowd(orders: float) -> int:
     return bisect_right(CROWDS, orders)
 
 
+@dataclass
 class YearModel:
     """A published version. `bounds` has for each crowd the ratios to the expected sum; `reach` is the longest stretch
     in days that labels have told of.
     """
 
-    def __init__(
-        self,
-        everybody: Mapping[str, float],
-        slopes: Sequence[float],
-        tilts: Sequence[float],
-        bounds: Sequence[tuple[float, float]],
-        reach: float,
-    ) -> None:
-        self.everybody = dict(everybody)
-        self.slopes, self.tilts = tuple(slopes), tuple(tilts)
-        self.bounds, self.reach = tuple(bounds), reach
+    everybody: Mapping[str, float]
+    slopes: Sequence[float]
+    tilts: Sequence[float]
+    bounds: Sequence[tuple[float, float]]
+    reach: float
+
+    def __post_init__(self) -> None:
+        self.everybody = dict(self.everybody)
+        self.slopes, self.tilts = tuple(self.slopes), tuple(self.tilts)
+        self.bounds = tuple(self.bounds)
 
     def orders(self, ledger: Ledger, days: float) -> float:
         """Usual orders expected in so many days from now."""

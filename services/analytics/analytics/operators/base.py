@@ -7,6 +7,8 @@ from enum import IntEnum
 from typing import Any, ClassVar
 from zlib import crc32
 
+from mypy_extensions import mypyc_attr
+
 from analytics.events import Event, What
 from analytics.orders import DAY
 from analytics.profile import Profile
@@ -209,6 +211,7 @@ Outcome = Raise | Clear | Noted | Example | Scored | Said
 NOTHING: tuple[Outcome, ...] = ()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)  # tests have operators of their own
 class Operator:
     """One thing that is computed about customers. Pure: it changes the profile's and the world's sections and answers.
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any
 from zlib import crc32
 
 from analytics.events import Event, What
@@ -34,7 +34,7 @@ from analytics.operators.evidence import ALARM_YEARS, certainty, grown, shrunk, 
 from analytics.operators.spend_words import main_baseline
 from analytics.orders import DAY
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 MIN_BASKETS = 6
 _FIRST = 2  # baskets, which are unfamiliar to nobody's surprise
@@ -59,9 +59,6 @@ class Articles(Section):
     """The sketch (`young`, `old`), the usual familiar share and the baskets it was learned from, the evidence, the
     moment of the last basket; since an alarm, when it was raised and the unfamiliar baskets.
     """
-
-    NUMBER: ClassVar[int] = 18
-    LAYOUT: ClassVar[Struct] = Struct("<32s32s4dIH")
 
     young: int = 0
     old: int = 0
@@ -99,12 +96,12 @@ class Articles(Section):
         self.evidence = 0.0
 
 
+stored(Articles, 18, Struct("<32s32s4dIH"))
+
+
 @dataclass(slots=True)
 class ArticlePopulation(Section):
     """The mean familiar share of everybody's baskets."""
-
-    NUMBER: ClassVar[int] = 19
-    LAYOUT: ClassVar[Struct] = Struct("<dI")
 
     share: float = 0.5
     baskets: int = 0
@@ -112,6 +109,9 @@ class ArticlePopulation(Section):
     def note(self, share: float) -> None:
         self.baskets += 1
         self.share += max(0.001, 1.0 / (20.0 + self.baskets)) * (share - self.share)
+
+
+stored(ArticlePopulation, 19, Struct("<dI"))
 
 
 class BasketMix(Operator):

@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any
 
 from analytics.activity import Activity
 from analytics.events import Event
 from analytics.orders import DAY, SCALE, Orders
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 STATE = (
     "recency",  # days since the last order
@@ -35,9 +35,6 @@ State = tuple[float, ...]
 @dataclass(slots=True)
 class Buying(Section):
     """`at` is when the fading counts were right; `armed` says that a rise of the risk would be news."""
-
-    NUMBER: ClassVar[int] = 40
-    LAYOUT: ClassVar[Struct] = Struct("<9d2IB")
 
     at: float = 0.0
     recent_14: float = 0.0
@@ -97,6 +94,9 @@ class Buying(Section):
                 setattr(self, name, math.fsum((getattr(self, name) * n, getattr(other, name) * m)) / (n + m))
         self.gaps, self.orders = gaps, orders
         self.armed = self.armed or other.armed
+
+
+stored(Buying, 40, Struct("<9d2I?"))
 
 
 def fading(days: float) -> tuple[float, float, float]:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import ClassVar, cast
+from typing import cast
 
 from analytics.activity import Activity, faded
 from analytics.events import Event, What
@@ -17,7 +17,7 @@ from analytics.operators.buying import state_of
 from analytics.operators.chances import CONTENDERS, ChanceModel, enough, unlearned
 from analytics.orders import DAY, Orders
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 MODEL = "campaign_response"
 WINDOW_DAYS = 14.0
@@ -47,9 +47,6 @@ _USUAL_ANSWERS, _USUAL_WEIGHT = 0.3, 3.0
 class Mailing(Section):
     """Messages sent and answered; `recent` of them halves in two weeks and was right at `at`."""
 
-    NUMBER: ClassVar[int] = 42
-    LAYOUT: ClassVar[Struct] = Struct("<2d2I")
-
     recent: float = 0.0
     at: float = 0.0
     judged: int = 0
@@ -62,6 +59,9 @@ class Mailing(Section):
         latest = max(self.at, other.at)
         self.recent, self.at = self.recent_now(latest) + other.recent_now(latest), latest
         self.judged, self.answered = self.judged + other.judged, self.answered + other.answered
+
+
+stored(Mailing, 42, Struct("<2d2I"))
 
 
 class CampaignResponse(Operator):

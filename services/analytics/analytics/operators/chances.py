@@ -11,7 +11,7 @@ CONTENDERS = ("steady", "plain")  # the first is the champion
 MIN_EXAMPLES = 100
 
 
-@dataclass(frozen=True)
+@dataclass
 class ChanceModel:
     """A published version. `features` names the inputs in order; `centre` is their usual value."""
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any
 from zlib import crc32
 
 from analytics.events import Event, What
@@ -32,7 +32,7 @@ from analytics.operators.base import (
 from analytics.operators.evidence import ALARM_YEARS, YEAR_DAYS, certainty, grown
 from analytics.orders import DAY, Orders
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 MIN_ORDERS = 5.0
 CALM_YEARS = 1.0
@@ -55,9 +55,6 @@ class Channels(Section):
     """Faded counts by channel number; the evidence that the usual one was left, the moment of the last order; orders
     elsewhere since the alarm, and when it was raised.
     """
-
-    NUMBER: ClassVar[int] = 16
-    LAYOUT: ClassVar[Struct] = Struct("<3dH")
 
     evidence: float = 0.0
     at: float = 0.0
@@ -93,11 +90,12 @@ class Channels(Section):
         self.evidence = 0.0
 
 
+stored(Channels, 16, Struct("<3dH"))
+
+
 @dataclass(slots=True)
 class ChannelPopulation(Section):
     """Everybody's orders by channel, and the channels' names."""
-
-    NUMBER: ClassVar[int] = 17
 
     total: float = 0.0
     counts: dict[int, float] = field(default_factory=dict)
@@ -132,6 +130,9 @@ class ChannelPopulation(Section):
             found.total += count
             at += size
         return found
+
+
+stored(ChannelPopulation, 17)
 
 
 class ChannelChange(Operator):

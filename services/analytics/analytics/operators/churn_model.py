@@ -4,7 +4,8 @@
 moment. What a customer's numbers will be after k more weeks of silence is known now; so the probability of buying
 nothing in eight weeks is the product of eight weekly ones along the path of silence (a discrete-time hazard model:
 Cox 1972, Singer and Willett 1993). The sum of the logarithms is taken at three Gauss-Legendre points.
-`Direct` predicts the horizon at once.
+`Direct` predicts the horizon at once. None is frozen: what is pickled and compiled is put together again number by
+number.
 """
 
 import math
@@ -104,7 +105,7 @@ def points(days: float, step: float) -> tuple[tuple[float, float], ...]:
     return tuple((max(0.0, (middle + side * half) * step), weight * steps) for side, weight in _GAUSS)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Linear:
     """Log-odds = bias + weights · phi."""
 
@@ -115,7 +116,7 @@ class Linear:
         return self.bias + float(sum(map(mul, self.weights, x)))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Projected:
     """`weekly` gives the log-odds of a purchase within `step` days; `level` is how the shop as a whole does now."""
 
@@ -142,7 +143,7 @@ class Projected:
         slopes = [0.0] * len(here)
         for part in range(_PARTS):
             etas = [start + (part + 0.5) / _PARTS * (end - start) for end in ends]
-            survival = -sum(steps * _softplus(eta) for (steps, _), eta in zip(here, etas, strict=True))
+            survival = -sum([steps * _softplus(eta) for (steps, _), eta in zip(here, etas, strict=True)])
             lost = -math.expm1(min(-1e-9, survival))
             for i, ((steps, _), eta) in enumerate(zip(here, etas, strict=True)):
                 slopes[i] -= steps * _sigmoid(eta) / lost / _PARTS
@@ -152,7 +153,7 @@ class Projected:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Direct:
     """Log-odds of no purchase within the horizon it learned."""
 
@@ -168,7 +169,7 @@ class Direct:
         return tuple(w * (x - c) for w, x, c in zip(self.linear.weights, phi(state), centre, strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass
 class ChurnModel:
     """All contenders by name, the one that leads, and the average customer, compared with whom reasons are given."""
 

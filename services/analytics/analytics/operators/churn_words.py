@@ -29,7 +29,7 @@ _LEAST = 1e-3
 
 def reasons_of(contributions: Mapping[str, float]) -> list[Reason]:
     """The groups that move the risk most, compared with the average customer, strongest first."""
-    weights = {code: sum(contributions[name] for name in names) for code, (names, _, _) in _GROUPS.items()}
+    weights = {code: sum([contributions[name] for name in names]) for code, (names, _, _) in _GROUPS.items()}
     top = sorted(weights.items(), key=lambda item: (-abs(item[1]), item[0]))[:_MOST]
     return [_reason(code, weight) for code, weight in top if abs(weight) > _LEAST]
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from analytics.activity import Activity
 from analytics.events import Event, What
@@ -27,7 +27,7 @@ from analytics.operators.base import (
 from analytics.operators.chances import CONTENDERS, ChanceModel, enough, unlearned
 from analytics.orders import DAY, Orders
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 MODEL = "lead_conversion"
 WINDOW_DAYS = 28.0
@@ -56,9 +56,6 @@ _FLAGS = ("company", "phone", "message", "consent", "campaign")
 class Lead(Section):
     """When the details were left first, how often, and what was among them (one bit for each of _FLAGS)."""
 
-    NUMBER: ClassVar[int] = 41
-    LAYOUT: ClassVar[Struct] = Struct("<dHB")
-
     captured_at: float = 0.0
     times: int = 0
     told: int = 0
@@ -67,6 +64,9 @@ class Lead(Section):
         moments = [at for at in (self.captured_at, other.captured_at) if at]
         self.captured_at = min(moments, default=0.0)
         self.times, self.told = min(0xFFFF, self.times + other.times), self.told | other.told
+
+
+stored(Lead, 41, Struct("<dHB"))
 
 
 class LeadConversion(Operator):

@@ -7,7 +7,7 @@ in batches, and what it publishes answers "bought with" and the next best offers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any
 from zlib import crc32
 
 import orjson
@@ -15,7 +15,7 @@ import orjson
 from analytics.events import Event, What
 from analytics.operators.base import NOTHING, Example, Kind, Operator, Outcome, World
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 MODEL = "links"
 RECENT = 32  # products a customer bought last, from which offers are made
@@ -40,8 +40,6 @@ class Bought(Section):
     two for each. After n older ones it takes a product for bought that was not with probability (1 − exp(−n/384))²:
     0.7 % at 33, 5 % at 100, 24 % at 260.
     """
-
-    NUMBER: ClassVar[int] = 60
 
     recent: list[int] = field(default_factory=list)
     older: int = 0
@@ -90,11 +88,12 @@ class Bought(Section):
         self.add(mine)
 
 
+stored(Bought, 60)
+
+
 @dataclass(slots=True)
 class LinksPopulation(Section):
     """Baskets of this partition that wait to be handed over: at most 32 orders or 512 lines, or an hour's."""
-
-    NUMBER: ClassVar[int] = 61
 
     since: float = 0.0
     lines: int = 0
@@ -132,6 +131,9 @@ class LinksPopulation(Section):
         """The batch as an example."""
         baskets, self.baskets, self.lines = self.baskets, [], 0
         return (Example(MODEL, now, {"baskets": baskets}),)
+
+
+stored(LinksPopulation, 61)
 
 
 class Links(Operator):

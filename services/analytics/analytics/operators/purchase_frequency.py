@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any
 
 from analytics.events import Event, What
 from analytics.operators.base import (
@@ -34,7 +34,7 @@ from analytics.operators.evidence import ALARM_YEARS, certainty, grown, teaching
 from analytics.operators.rhythm import log_gap
 from analytics.orders import Orders
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 MIN_GAPS = 10
 _ALARM = 2.0 * ALARM_YEARS  # the mean gap is known from few gaps only
@@ -58,9 +58,6 @@ class Tempo(Section):
     clockwork.
     """
 
-    NUMBER: ClassVar[int] = 15
-    LAYOUT: ClassVar[Struct] = Struct("<5dIH")
-
     mean: float = 0.0
     spread: float = 0.0
     faster: float = 0.0
@@ -75,6 +72,9 @@ class Tempo(Section):
         self.spread = weighted(self.spread, self.gaps, other.spread, other.gaps)
         self.gaps = min(self.gaps + other.gaps, MIN_GAPS - 1)
         self.faster = self.slower = 0.0
+
+
+stored(Tempo, 15, Struct("<5dIH"))
 
 
 class PurchaseFrequency(Operator):

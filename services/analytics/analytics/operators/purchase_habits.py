@@ -3,12 +3,11 @@
 import math
 from dataclasses import dataclass
 from struct import Struct
-from typing import ClassVar
 
 from analytics.forecasts.amounts import Purse
 from analytics.orders import SCALE, Account, Orders
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 _FADING = 0.2
 _MOST = 65_535
@@ -21,9 +20,6 @@ class Habits(Section):
     logarithms (of 1 + amount) the mean, fading mean, last and summed squared deviation. Numbers are rounded to what is
     stored when they are learned, so that packing loses nothing.
     """
-
-    NUMBER: ClassVar[int] = 50
-    LAYOUT: ClassVar[Struct] = Struct("<H2fefH3s2fef")
 
     gaps: int = 0
     gap_mean: float = 0.0
@@ -70,6 +66,9 @@ class Habits(Section):
         elif other.orders > self.orders:
             self.currency, mine = other.currency, theirs
         self.orders, self.mean, self.fresh, self.last, self.spread = mine
+
+
+stored(Habits, 50, Struct("<H2fefH3s2fef"))
 
 
 def account_of(profile: Profile) -> Account | None:

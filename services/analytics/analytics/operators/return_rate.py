@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any
 
 from analytics.events import Event, What
 from analytics.operators.base import (
@@ -30,7 +30,7 @@ from analytics.operators.base import (
 from analytics.operators.evidence import ALARM_YEARS, certainty, grown, shrunk, teaching
 from analytics.orders import DAY, Orders
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 MIN_ORDERS = 5.0
 CALM_YEARS = 1.0
@@ -46,9 +46,6 @@ class Returns(Section):
     """Faded counts of orders and returns, the evidence for more and for fewer, the moments of the last return and of
     the last fact; since an alarm, the orders and returns.
     """
-
-    NUMBER: ClassVar[int] = 20
-    LAYOUT: ClassVar[Struct] = Struct("<6d2H")
 
     orders: float = 0.0
     returns: float = 0.0
@@ -67,15 +64,18 @@ class Returns(Section):
         self.at = max(self.at, other.at)
 
 
+stored(Returns, 20, Struct("<6d2H"))
+
+
 @dataclass(slots=True)
 class ReturnPopulation(Section):
     """Orders of those who ever returned something, and their returns."""
 
-    NUMBER: ClassVar[int] = 21
-    LAYOUT: ClassVar[Struct] = Struct("<2d")
-
     orders: float = 20.0
     returns: float = 2.0
+
+
+stored(ReturnPopulation, 21, Struct("<2d"))
 
 
 class ReturnRate(Operator):

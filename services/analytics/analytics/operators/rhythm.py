@@ -11,12 +11,12 @@ real tails are is learned from all gaps, by Hill's estimator (1975) on their tai
 import math
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from analytics.operators.evidence import FALSE_ALARMS, YEAR_DAYS, normal_quantile, normal_tail, shrunk, weighted
 from analytics.orders import DAY, Orders
 from analytics.profile import NEVER, Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 MIN_GAPS = 3
 _MEMORY = 20.0  # gaps; an older one fades
@@ -58,9 +58,6 @@ class Rhythm(Section):
     remarkable. A gap beyond the alarm does not teach unless a second follows: `odd` is its logarithm, NaN for none.
     """
 
-    NUMBER: ClassVar[int] = 12
-    LAYOUT: ClassVar[Struct] = Struct("<4dI")
-
     mean: float = 0.0
     var: float = 0.0
     alarm: float = NEVER
@@ -72,6 +69,9 @@ class Rhythm(Section):
         self.var = weighted(self.var, self.gaps, other.var, other.gaps)
         self.gaps += other.gaps
         self.odd = math.nan
+
+
+stored(Rhythm, 12, Struct("<4dI"))
 
 
 @dataclass(slots=True)
@@ -95,9 +95,6 @@ class RhythmPopulation(Section):
     """Groups by segment. `beyond` is the share of gaps that were held less likely than 5 %, `stretch` the mean
     logarithm of how much less: 1 where the tails are as assumed, more where they are heavier.
     """
-
-    NUMBER: ClassVar[int] = 13
-    LAYOUT: ClassVar[Struct] = Struct("<2d2I")
 
     beyond: float = _TAIL
     stretch: float = 1.0
@@ -151,6 +148,9 @@ class RhythmPopulation(Section):
         rows = _GROUP.iter_unpack(packed[cls.LAYOUT.size :])
         found.groups = {number: Gaps(*numbers) for number, *numbers in rows}
         return found
+
+
+stored(RhythmPopulation, 13, Struct("<2d2I"))
 
 
 class Expected(NamedTuple):

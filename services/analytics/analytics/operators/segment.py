@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any
 
 import orjson
 
@@ -28,7 +28,7 @@ from analytics.operators.base import (
 )
 from analytics.orders import DAY, SCALE, Account, Orders, bounded
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 from common.clock import rfc3339
 
 MODEL = "segments"
@@ -74,9 +74,6 @@ class Membership(Section):
     taken off.
     """
 
-    NUMBER: ClassVar[int] = 65
-    LAYOUT: ClassVar[Struct] = Struct("<dqHH3sB")
-
     since: float = 0.0
     counted: int = 0
     segment: int = 0
@@ -119,14 +116,15 @@ class Membership(Section):
         self.waiting = []
 
 
+stored(Membership, 65, Struct("<dqHH3sB"))
+
+
 @dataclass(slots=True)
 class SegmentPopulation(Section):
     """How many customers of this partition are in each segment and what they spent (ten-thousandths, by segment and
     currency), exactly; and what waits to be handed to the learner. Sums over all partitions are right: of a customer
     who was merged into one of another partition the count is taken off there.
     """
-
-    NUMBER: ClassVar[int] = 66
 
     since: float = 0.0
     customers: dict[str, int] = field(default_factory=dict)
@@ -166,6 +164,9 @@ class SegmentPopulation(Section):
         data = {"rows": self.rows, "loyalty": self.loyalty}
         self.rows, self.loyalty = [], []
         return (Example(MODEL, now, data),)
+
+
+stored(SegmentPopulation, 66)
 
 
 class Segment(Operator):

@@ -10,10 +10,9 @@ segment (`Group`) as on a few more orders.
 import math
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import ClassVar
 
 from analytics.operators.evidence import shrunk, weighted
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 MIN_ORDERS = 5
 PRIOR_ORDERS = 8.0  # orders that the group's variance counts for
@@ -118,8 +117,6 @@ _RUN = ("odds", "evidence", "since", "unusual_at", "run_mean", "run_raw", "order
 class Spend(Section):
     """A customer's baselines by currency."""
 
-    NUMBER: ClassVar[int] = 10
-
     baselines: dict[str, Baseline] = field(default_factory=dict)
 
     def of(self, currency: str) -> Baseline | None:
@@ -149,6 +146,9 @@ class Spend(Section):
             ours = self.of(theirs.currency)
             if ours is not None:
                 ours.merge(theirs)
+
+
+stored(Spend, 10)
 
 
 @dataclass(slots=True)
@@ -229,8 +229,6 @@ class Shape:
 class SpendPopulation(Section):
     """Groups by currency and segment, and the shape by currency."""
 
-    NUMBER: ClassVar[int] = 11
-
     groups: dict[tuple[str, int], Group] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
 
@@ -278,6 +276,9 @@ class SpendPopulation(Section):
         for code, studied, log_weight, tail, raw_tail, *scores in _SHAPE.iter_unpack(packed[end:]):
             found.shapes[_code(code)] = Shape(studied, log_weight, tail, raw_tail, scores)
         return found
+
+
+stored(SpendPopulation, 11)
 
 
 def _code(packed: bytes) -> str:

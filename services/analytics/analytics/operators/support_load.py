@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any
 
 from analytics.activity import TICKET_HALF_LIFE, Activity
 from analytics.events import Event, What
@@ -32,7 +32,7 @@ from analytics.operators.base import (
 from analytics.operators.evidence import FALSE_ALARMS, YEAR_DAYS
 from analytics.orders import DAY, Orders
 from analytics.profile import NEVER, Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 CALM = 1.0
 _WINDOW_DAYS = 14 / math.log(2)
@@ -46,11 +46,11 @@ _LEAST_A_YEAR = 0.5  # tickets; each is a test
 class TicketPopulation(Section):
     """The tickets that came one by one, and the days of customers they came in."""
 
-    NUMBER: ClassVar[int] = 14
-    LAYOUT: ClassVar[Struct] = Struct("<2d")
-
     tickets: float = 1.0
     days: float = 200.0
+
+
+stored(TicketPopulation, 14, Struct("<2d"))
 
 
 class SupportLoad(Operator):

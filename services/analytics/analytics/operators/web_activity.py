@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any
 
 from analytics.events import Event, What
 from analytics.operators.base import (
@@ -30,7 +30,7 @@ from analytics.operators.base import (
 from analytics.operators.evidence import ALARM_YEARS, certainty, grown, shrunk, teaching, weighted
 from analytics.orders import DAY
 from analytics.profile import Profile
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 MIN_WEEKS = 5
 CALM_YEARS = 0.5
@@ -49,9 +49,6 @@ class WebWeeks(Section):
     since the last scoring moment, and since an alarm the weeks and visits.
     """
 
-    NUMBER: ClassVar[int] = 22
-    LAYOUT: ClassVar[Struct] = Struct("<3d3IH")
-
     usual: float = 0.0
     more: float = 0.0
     fewer: float = 0.0
@@ -67,14 +64,14 @@ class WebWeeks(Section):
         self.more = self.fewer = 0.0
 
 
+stored(WebWeeks, 22, Struct("<3d3IH"))
+
+
 @dataclass(slots=True)
 class VisitPopulation(Section):
     """Everybody's mean visits a week, and by how much weeks scatter beyond Poisson: the variance of a customer's rate
     as a share of its square.
     """
-
-    NUMBER: ClassVar[int] = 23
-    LAYOUT: ClassVar[Struct] = Struct("<2dI")
 
     usual: float = 1.0
     excess: float = 0.5
@@ -88,6 +85,9 @@ class VisitPopulation(Section):
         if usual >= 0.5:
             beyond = (visits - usual) ** 2 * known / (known + 1.0) - usual
             self.excess += rate * (min(max(beyond / (usual * usual), -2.0), 6.0) - self.excess)
+
+
+stored(VisitPopulation, 23, Struct("<2dI"))
 
 
 class WebActivity(Operator):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any
 
 import orjson
 
@@ -13,7 +13,7 @@ from analytics.events import What
 from analytics.queries.checking import Plan, check
 from analytics.queries.syntax import RuleError
 from analytics.queries.tracks import Track
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 MOST_RULES = 999  # a rule's number makes the key of its episodes
 _ENDED_KEPT = 200
@@ -61,9 +61,6 @@ class RulesPopulation(Section):
     `tracks` are those of all rules; `feeding` and `looking` say, by fact, which tracks take it in and which rules have
     to be looked at after it.
     """
-
-    NUMBER: ClassVar[int] = 71
-    LAYOUT: ClassVar[Struct] = Struct("")
 
     rules: dict[int, Active] = field(default_factory=dict)
     covered: dict[int, float] = field(default_factory=dict)
@@ -140,3 +137,6 @@ class RulesPopulation(Section):
         rules = {rule["number"]: Active(**rule) for rule in found["rules"]}
         covered = {int(n): -math.inf if at is None else at for n, at in found["covered"].items()}
         return cls(rules, covered, found["ended"])
+
+
+stored(RulesPopulation, 71, Struct(""))

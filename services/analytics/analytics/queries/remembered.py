@@ -4,10 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import ClassVar
 
 from analytics.queries.tracks import Memory, Track
-from analytics.sections import Section
+from analytics.sections import Section, stored
 
 _QUIET = Struct("<Hd")
 _PART = Struct("<HH")
@@ -20,9 +19,6 @@ class Remembered(Section):
 
     Memories stay packed until `recall` gives them the shape of their track; after a merge there are two of a number.
     """
-
-    NUMBER: ClassVar[int] = 70
-    LAYOUT: ClassVar[Struct] = Struct("<2dBB")
 
     since: float = math.inf
     checked: float = 0.0
@@ -86,3 +82,6 @@ class Remembered(Section):
         for number, until in other.quiet.items():
             self.quiet[number] = max(until, self.quiet.get(number, until))
         self.packed += other.parts()
+
+
+stored(Remembered, 70, Struct("<2dBB"))
