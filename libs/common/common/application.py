@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -32,6 +32,7 @@ log = structlog.get_logger()
 # Objects made before the collector looks: a request's are freed by their reference counts anyway, and looking for
 # cycles after each 700, as CPython does, took up to a sixth of the processor.
 _COLLECT_AFTER = 50_000
+_END_SECONDS = 5.0
 
 Job = Callable[[], Awaitable[None]]
 
@@ -141,9 +142,7 @@ class Application:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(tasks)
             await self.publisher.stop()
             await self.database.close()
 
@@ -168,6 +167,17 @@ class Application:
     async def _clean_inbox(self) -> None:
         async with self.database.transaction() as session:
             await forget_old(session)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels, and says it again to who goes on: below a library `asyncio.wait_for` of Python 3.11 swallows a
+    cancellation that comes together with an answer.
+    """
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=_END_SECONDS)
 
 
 def _spare_collections() -> None:

@@ -37,6 +37,9 @@ Decoder = Callable[[Record], Event | None]
 
 _POLL_RECORDS = 4_000
 _LOOK_UP = 1_000
+# So many are folded at a stretch: then the relay's producer and the heartbeats have their turn, or alerts would wait
+# until a backlog is done.
+_AT_A_STRETCH = 100
 # Records that come one by one are taken some at a time: each take costs a fetch, a look-up and a turn of the loop.
 _FEW_RECORDS = 200
 _GATHER_SECONDS = 0.015
@@ -205,14 +208,19 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             if number < len(parts):
                 lookup = self._look_up(parts[number])
                 await asyncio.sleep(0)  # lets the query go out
-            for task, event in part:
-                place = task.partition, event.id
-                if event.customer and (place in repeats or place in fresh or self._is_again(place)):
-                    metrics.EVENTS.labels("repeated").inc()
-                else:
-                    fresh.add(place)
-                    await self._fold(task, event)
+            for at in range(0, len(part), _AT_A_STRETCH):
+                await self._fold_fresh(part[at : at + _AT_A_STRETCH], repeats, fresh)
+                await asyncio.sleep(0)
         metrics.EVENTS.labels("folded").inc(len(fresh))
+
+    async def _fold_fresh(self, part: list[tuple[Task, Event]], repeats: set[Place], fresh: set[Place]) -> None:
+        for task, event in part:
+            place = task.partition, event.id
+            if event.customer and (place in repeats or place in fresh or self._is_again(place)):
+                metrics.EVENTS.labels("repeated").inc()
+            else:
+                fresh.add(place)
+                await self._fold(task, event)
 
     def _is_again(self, place: Place) -> bool:
         return bool(self._again) and (place[0], id_text(place[1])) in self._again
