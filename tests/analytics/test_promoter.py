@@ -119,7 +119,7 @@ def test_other_touchpoints_are_no_answers(more: dict[str, Any]) -> None:
 def test_promoters_say_9_or_10_and_detractors_0_to_6() -> None:
     fold, examples = folded(*(answer("c_a", score * DAY, score) for score in range(11)))
     assert [e.data["label"] for e in examples] == [0] * 9 + [1, 1]
-    assert answers_of(fold) == Answers(START + 10 * DAY, 10.0, 55.0, 11, 2, 7)
+    assert answers_of(fold) == Answers(int(START + 10 * DAY), 100, 550, 11, 2, 7)
 
 
 def test_a_browser_counts_once_an_order_or_details_were_left_there() -> None:
@@ -132,7 +132,13 @@ def test_a_browser_counts_once_an_order_or_details_were_left_there() -> None:
 
 def test_what_is_posted_twice_teaches_once() -> None:
     fold, examples = folded(answer("c_a", 0, 9), answer("c_a", 1, 9, n=1))
-    assert (len(examples), answers_of(fold)) == (1, Answers(START, 9.0, 9.0, 1, 1, 0))
+    assert (len(examples), answers_of(fold)) == (1, Answers(int(START), 90, 90, 1, 1, 0))
+
+
+@pytest.mark.parametrize(("days", "teach"), [(0.1, 1), (0.9, 1), (1.0, 2), (90.0, 2)])
+def test_an_answer_within_a_day_of_another_counts_and_does_not_teach(days: float, teach: int) -> None:
+    fold, examples = folded(answer("c_a", 0, 9), answer("c_a", days * DAY, 3))
+    assert (len(examples), answers_of(fold)) == (teach, Answers(int(START + days * DAY), 30, 120, 2, 1, 1))
 
 
 def test_robots_answer_nothing() -> None:
@@ -141,7 +147,7 @@ def test_robots_answer_nothing() -> None:
 
 def test_a_late_answer_counts_and_is_not_the_latest() -> None:
     fold, _ = folded(answer("c_a", 9 * DAY, 10), answer("c_a", 2 * DAY, 3))
-    assert answers_of(fold) == Answers(START + 9 * DAY, 10.0, 13.0, 2, 1, 1)
+    assert answers_of(fold) == Answers(int(START + 9 * DAY), 100, 130, 2, 1, 1)
 
 
 # What it teaches
@@ -302,15 +308,24 @@ def test_a_chance_is_shown_for_those_who_never_answered_too() -> None:
 
 
 def test_answers_of_two_who_are_one_add_up() -> None:
-    one, other = Answers(START, 3.0, 12.0, 2, 1, 1), Answers(START + DAY, 10.0, 10.0, 1, 1, 0)
+    one, other = Answers(1_000, 30, 120, 2, 1, 1), Answers(2_000, 100, 100, 1, 1, 0)
     kept, lost = Profile(), Profile()
     kept.of(Answers).merge(one)
     lost.of(Answers).merge(other)
     merge_into(kept, lost)
-    both = Answers(START + DAY, 10.0, 22.0, 3, 2, 1)
+    both = Answers(2_000, 100, 220, 3, 2, 1)
     assert kept.get(Answers) == both
     other.merge(one)
     assert other == both
+
+
+@pytest.mark.parametrize("at", [-1.0, 0.0, 1e12])
+def test_any_number_of_answers_at_any_time_is_stored(at: float) -> None:
+    answers = Answers()
+    for score in [10.0] * 300 + [0.0]:
+        answers.note(score, at)
+    assert (answers.last, answers.total, answers.count, answers.promoters) == (0, 25_500, 255, 255)
+    assert Answers.unpack(answers.pack()) == answers
 
 
 def test_packing_loses_nothing_and_only_those_who_answered_pay() -> None:
@@ -320,7 +335,7 @@ def test_packing_loses_nothing_and_only_those_who_answered_pay() -> None:
     assert other is not None
     again = unpack(pack(profile))
     assert pack(again) == pack(profile)
-    assert again.get(Answers) == Answers(START + 30 * DAY, 8.7, 8.7, 1, 0, 0)
+    assert again.get(Answers) == Answers(int(START + 30 * DAY), 87, 87, 1, 0, 0)
     assert unpack(pack(other)).get(Answers) is None
 
 

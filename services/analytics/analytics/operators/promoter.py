@@ -17,7 +17,7 @@ from analytics.operators.base import NOTHING, Adopted, Example, Kind, Level, Ope
 from analytics.operators.buying import recency_of
 from analytics.operators.chances import MIN_EXAMPLES, ChanceModel, enough, unlearned
 from analytics.operators.lead_conversion import Lead
-from analytics.orders import Orders
+from analytics.orders import DAY, Orders
 from analytics.profile import Profile
 from analytics.sections import Section
 
@@ -26,7 +26,7 @@ SURVEY_ANSWERED = "Survey Answered"  # the name of the touchpoint, in the manner
 PROMOTER, DETRACTOR, HIGHEST = 9.0, 6.0, 10.0  # at least, at most, and the end of the scale that begins with 0
 BIAS = -0.5
 WORDS: Mapping[str, str] = {
-    "score": "What they answered before",
+    "score": "Their earlier answers, or that there are none",
     "answers": "How often they answered",
     "orders": "Orders so far",
     "silence": "How long ago they ordered",
@@ -38,36 +38,40 @@ WORDS: Mapping[str, str] = {
 }
 FEATURES = tuple(WORDS)
 SELDOM = 0.2
+AGAIN_SECONDS = DAY  # within which of another answer one teaches nothing: it is foretold by that, or is that, changed
 
 _USUAL_SCORE, _USUAL_WEIGHT = 8.0, 1.0
+_TENTHS = 10
+_MOST_ANSWERS, _LATEST = 0xFF, 0xFFFF_FFFF  # what is stored
 _NUMERIC = re.compile(r"\s*[0-9]{1,2}(\.[0-9]+)?\s*").fullmatch
 
 
 @dataclass(slots=True)
 class Answers(Section):
-    """The latest answer and when it was given, the sum of all, how many there are, and of promoters and detractors."""
+    """The latest answer and when it was given (whole seconds), the sum of all, how many there are, and of promoters and
+    detractors. Scores are kept in tenths; after 255 answers only the latest moves.
+    """
 
     NUMBER: ClassVar[int] = 43
-    LAYOUT: ClassVar[Struct] = Struct("<3d3I")
+    LAYOUT: ClassVar[Struct] = Struct("<IBH3B")
 
-    at: float = 0.0
-    last: float = 0.0
-    total: float = 0.0
+    at: int = 0
+    last: int = 0
+    total: int = 0
     count: int = 0
     promoters: int = 0
     detractors: int = 0
 
     def note(self, score: float, at: float) -> None:
-        """Takes an answer in. One that comes late counts, and the latest stays the latest."""
-        if at >= self.at:
-            self.at, self.last = at, score
-        self.total, self.count = self.total + score, self.count + 1
-        self.promoters += score >= PROMOTER
-        self.detractors += score <= DETRACTOR
+        """Takes an answer in, 0 to 10. One that comes late counts, and the latest stays the latest."""
+        moment, tenths = min(max(0, int(at)), _LATEST), round(score * _TENTHS)
+        self.merge(Answers(moment, tenths, tenths, 1, score >= PROMOTER, score <= DETRACTOR))
 
     def merge(self, other: "Answers") -> None:
-        if other.at > self.at:
+        if other.at >= self.at:
             self.at, self.last = other.at, other.last
+        if self.count + other.count > _MOST_ANSWERS:
+            return
         self.total, self.count = self.total + other.total, self.count + other.count
         self.promoters, self.detractors = self.promoters + other.promoters, self.detractors + other.detractors
 
@@ -83,10 +87,11 @@ class Promoter(Operator):
         score = score_of(event.data)
         if score is None or _is_anonymous(profile, event.data):
             return NOTHING
-        x = features(profile, event.time, answering=True)
-        said = _model_of(world.models.get(MODEL)).chances(x)
+        before = profile.get(Answers)
+        again = before is not None and abs(event.time - before.at) < AGAIN_SECONDS
+        taught = NOTHING if again else (_example(profile, event.time, score, world),)
         profile.of(Answers).note(score, event.time)
-        return (Example(MODEL, event.time, {"label": int(score >= PROMOTER), "predicted": said, "x": list(x)}),)
+        return taught
 
     def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
         answers, adopted = profile.get(Answers), world.models.get(MODEL)
@@ -107,6 +112,13 @@ class Promoter(Operator):
         return Standing(self.kind, "Promoter", None, Level.UNKNOWN, False, known, (), now)
 
 
+def _example(profile: Profile, at: float, score: float, world: World) -> Example:
+    """What was known and said before this answer, and whether it is a promoter's."""
+    x = features(profile, at, answering=True)
+    said = _model_of(world.models.get(MODEL)).chances(x)
+    return Example(MODEL, at, {"label": int(score >= PROMOTER), "predicted": said, "x": list(x)})
+
+
 def score_of(data: Mapping[str, Any]) -> float | None:
     """The answer from 0 to 10 that a touchpoint carries; None where it is none."""
     properties = data.get("properties")
@@ -124,7 +136,7 @@ def features(profile: Profile, now: float, *, answering: bool = False) -> tuple[
     """The inputs at `now`, in the order of FEATURES; `answering`: as they were before the fact that came just now."""
     orders, activity, answers = profile.of(Orders), profile.of(Activity), profile.get(Answers) or Answers()
     silence, lately = recency_of(profile, now)
-    mean = (answers.total + _USUAL_WEIGHT * _USUAL_SCORE) / (answers.count + _USUAL_WEIGHT)
+    mean = (answers.total / _TENTHS + _USUAL_WEIGHT * _USUAL_SCORE) / (answers.count + _USUAL_WEIGHT)
     opened = answering and activity.web_at == now  # an answer that opens a visit has been counted as one already
     return (
         mean - _USUAL_SCORE,
@@ -155,11 +167,8 @@ def _told(answers: Answers | None) -> str:
     """`No answer yet`, `1 answer: 9`, `3 answers, the last: 9`."""
     if answers is None:
         return "No answer yet"
-    return (
-        f"1 answer: {answers.last:g}"
-        if answers.count == 1
-        else f"{answers.count:,} answers, the last: {answers.last:g}"
-    )
+    last = f"{answers.last / _TENTHS:g}"
+    return f"1 answer: {last}" if answers.count == 1 else f"{answers.count} answers, the last: {last}"
 
 
 _UNLEARNED = unlearned(FEATURES, BIAS)
