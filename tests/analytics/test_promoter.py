@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -345,14 +346,16 @@ def test_packing_loses_nothing_and_only_those_who_answered_pay() -> None:
 async def test_answers_on_the_log_become_a_chance_on_the_page(
     client: Client, tell: Tell, eventually: Eventually
 ) -> None:
-    story = [event for event, _ in shop(40)]
-    twice = [event for event in story if event.what is What.TOUCHPOINT][:20]
-    await tell([*regular("c_quiet", 9, 9), *story, *twice])
+    story = [(order(f"c_{n}", START), answer(f"c_{n}", DAY, n % 11)) for n in range(110)]
+    again = answer("c_0", DAY, 0)
+    await tell([*regular("c_quiet", 9, 9), *chain(*story), again, answer("c_0", 9 * DAY, "3.3")])
 
-    async def scored() -> Any:
-        shown = (await client("sales").get("/v1/customers/c_quiet")).json()
-        return next((s for s in shown.get("scores", []) if s["kind"] == MODEL and s["value"] is not None), None)
+    async def scored(customer: str, known: str) -> Any:
+        shown = (await client("sales").get(f"/v1/customers/{customer}")).json()
+        scores = (score for score in shown.get("scores", []) if score["kind"] == MODEL and score["value"] is not None)
+        return next((score for score in scores if known in score["evidence"]["text"]), None)
 
-    score = await eventually(scored)
-    assert (score["label"], score["evidence"]["enough"], 0 < score["value"] < 1) == ("Promoter", True, True)
-    assert score["evidence"]["text"].startswith("No answer yet; ")
+    twice = await eventually(lambda: scored("c_0", "the last: 3.3;"))
+    assert twice["evidence"]["text"].startswith("2 answers, ")  # the same fact again counted once
+    quiet = await eventually(lambda: scored("c_quiet", "No answer yet; "))
+    assert (quiet["label"], quiet["evidence"]["enough"], 0 < quiet["value"] < 1) == ("Promoter", True, True)
