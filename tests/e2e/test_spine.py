@@ -120,6 +120,26 @@ async def test_a_ticket_is_on_the_timeline_and_evidence_for_analytics(
     )
 
 
+async def test_a_survey_answer_is_on_the_timeline_and_taken_in(
+    stack: Stack, access: Access, shop: httpx.AsyncClient
+) -> None:
+    track = {"userId": "", "event": "Survey Answered", "properties": {"score": "9"}, "messageId": "answer-1"}
+    track |= {"context": {"traits": {"email": "customer1@example.com"}}}
+    posted = await shop.post(f"{stack.url('lead_capture')}/v1/track", json=track)
+    assert posted.json() == {"success": True}
+
+    key = entity_key("c", "email", "customer1@example.com")
+    path = f"/v1/contacts/{key}/timeline?kind=touchpoint"
+    await _until(
+        stack, access, "contact", path, lambda told: any(e["title"] == "Survey Answered" for e in told["items"])
+    )
+    path = f"/v1/customers/{key}"
+    shown = await _until(
+        stack, access, "analytics", path, lambda c: next((s for s in c["scores"] if s["kind"] == "promoter"), None)
+    )
+    assert (shown["value"], shown["evidence"]["text"]) == (None, "0 learned answers; 100 are needed")
+
+
 async def test_history_alerts_nobody(stack: Stack, access: Access, shop: httpx.AsyncClient) -> None:
     """An import with a wild order in it teaches and is not acted on."""
     client = Client(stack.url("lead_capture"), access.server_key)

@@ -17,7 +17,7 @@ from types import ModuleType
 PACKAGE = Path(__file__).parent
 COMPILED = PACKAGE.parent / ".compiled"
 _SUFFIX = EXTENSION_SUFFIXES[0]
-_CORE = "activity customers episodes events flows fold merging noticing orders pending profile sections"
+_CORE = "activity customers episodes events flows fold merging noticing orders pending profile sections separating"
 _REST = "standing timers visits wording"
 _WHOLE = ("operators", "forecasts")  # packages all modules of which are compiled
 

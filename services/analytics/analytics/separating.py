@@ -39,7 +39,7 @@ def own_key(event: Event) -> str:
     return next(iter(event.via), event.customer)
 
 
-Packed = tuple[int, Sequence[str]]  # as JSON has a Parting
+Packed = Sequence[Any]  # a Parting as JSON has it: its number, its keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,13 +141,20 @@ class Trainer:
         kept_at = time.monotonic()
         while True:
             batches = await consumer.getmany(timeout_ms=500, max_records=2_000)
-            for record in batches.get(self._partition, ()):
+            for record in (records := batches.get(self._partition, [])):
                 await self._take(connection, record)
+            if records:
+                self._advance(records[-1].offset + 1)
             if time.monotonic() - kept_at > _KEEP_SECONDS:
                 for pupil in self._pupils.values():
                     if pupil.taken != pupil.offset:
                         await self._commit(connection, pupil, publish=False)
                 kept_at = time.monotonic()
+
+    def _advance(self, read: int) -> None:
+        """What was read is nobody else's: a learner without examples need not begin with it again."""
+        for pupil in self._pupils.values():
+            pupil.taken = max(pupil.taken, read)
 
     async def _take(self, connection: asyncpg.Connection, record: ConsumerRecord) -> None:
         try:

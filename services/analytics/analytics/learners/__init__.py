@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from analytics.learners.base import Learner
-from analytics.learners.chances import CampaignResponseLearner, LeadConversionLearner
+from analytics.learners.chances import CampaignResponseLearner, LeadConversionLearner, PromoterLearner
 from analytics.learners.churn import ChurnLearner
 from analytics.learners.links import LinksLearner
 from analytics.learners.segments import SegmentsLearner
@@ -15,6 +15,7 @@ LEARNERS: tuple[Callable[[], Learner], ...] = (
     ChurnLearner,
     LeadConversionLearner,
     CampaignResponseLearner,
+    PromoterLearner,
     LinksLearner,
     SegmentsLearner,
     TimingLearner,

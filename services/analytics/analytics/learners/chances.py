@@ -1,4 +1,4 @@
-"""Learns the chance of a yes within a fixed time: lead conversion, campaign response. One contest for each."""
+"""Learns the chance of a yes: lead conversion, campaign response, promoter. One contest for each."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -8,7 +8,7 @@ import numpy as np
 from analytics.learners.contest import Contest
 from analytics.learners.logistic import Floats, Posterior
 from analytics.learners.plain import Plain
-from analytics.operators import campaign_response, lead_conversion
+from analytics.operators import campaign_response, lead_conversion, promoter
 from analytics.operators.chances import CONTENDERS, ChanceModel
 from analytics.operators.churn_model import Linear
 
@@ -81,3 +81,9 @@ class CampaignResponseLearner(ChanceLearner):
     name: ClassVar[str] = campaign_response.MODEL
     features: ClassVar[tuple[str, ...]] = campaign_response.FEATURES
     bias: ClassVar[float] = campaign_response.BIAS
+
+
+class PromoterLearner(ChanceLearner):
+    name: ClassVar[str] = promoter.MODEL
+    features: ClassVar[tuple[str, ...]] = promoter.FEATURES
+    bias: ClassVar[float] = promoter.BIAS

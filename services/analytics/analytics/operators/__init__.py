@@ -7,6 +7,7 @@ from analytics.operators.channel_change import ChannelChange
 from analytics.operators.churn_risk import ChurnRisk
 from analytics.operators.lead_conversion import LeadConversion
 from analytics.operators.links import Links
+from analytics.operators.promoter import Promoter
 from analytics.operators.purchase_frequency import PurchaseFrequency
 from analytics.operators.purchase_silence import PurchaseSilence
 from analytics.operators.purchase_timing import PurchaseTiming
@@ -29,6 +30,7 @@ OPERATORS: tuple[Operator, ...] = (
     ChurnRisk(),
     LeadConversion(),
     CampaignResponse(),
+    Promoter(),
     SupportLoad(),
     PurchaseTiming(),
     PurchaseValue(),

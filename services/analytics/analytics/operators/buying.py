@@ -30,6 +30,7 @@ STATE = (
     "returns",
 )
 State = tuple[float, ...]
+NEVER_ORDERED = 2.0 * 365.0  # days that stand for no order at all
 
 
 @dataclass(slots=True)
@@ -132,6 +133,14 @@ def state_of(profile: Profile, now: float) -> State:
         tickets,
         returns,
     )
+
+
+def recency_of(profile: Profile, now: float) -> tuple[float, float]:
+    """Days since the last order, and recent days with an order (half-life 28 days), at `now`."""
+    if not profile.of(Orders).days:
+        return NEVER_ORDERED, 0.0
+    state = state_of(profile, now)
+    return state[0], state[4]
 
 
 def _basket(data: Mapping[str, Any]) -> tuple[float, int]:

@@ -13,7 +13,7 @@ from typing import cast
 from analytics.activity import Activity, faded
 from analytics.events import Event, What
 from analytics.operators.base import NOTHING, Adopted, Example, Kind, Level, Operator, Outcome, Standing, World
-from analytics.operators.buying import state_of
+from analytics.operators.buying import recency_of
 from analytics.operators.chances import CONTENDERS, ChanceModel, enough, unlearned
 from analytics.orders import DAY, Orders
 from analytics.profile import Profile
@@ -39,7 +39,6 @@ _PENDING = int(Kind.CAMPAIGN_RESPONSE)
 _ROW = Struct(f"<dB{len(CONTENDERS) + len(FEATURES)}f")  # sent at, answered, predictions, features
 _ANSWERED_AT = Struct("<d").size
 _PRESSURE_HALF_LIFE = 14 * DAY
-_NEVER_ORDERED = 2.0 * 365.0  # days that stand for no order at all
 _USUAL_ANSWERS, _USUAL_WEIGHT = 0.3, 3.0
 
 
@@ -114,10 +113,7 @@ def features(profile: Profile, now: float) -> tuple[float, ...]:
     """The inputs at `now`, in the order of FEATURES."""
     orders, mailing, activity = profile.of(Orders), profile.of(Mailing), profile.of(Activity)
     answers = (mailing.answered + _USUAL_WEIGHT * _USUAL_ANSWERS) / (mailing.judged + _USUAL_WEIGHT)
-    silence, lately = _NEVER_ORDERED, 0.0
-    if orders.days:
-        state = state_of(profile, now)
-        silence, lately = state[0], state[4]
+    silence, lately = recency_of(profile, now)
     return (
         math.log(answers / (1.0 - answers)),
         math.log1p(mailing.recent_now(now)),

@@ -1,4 +1,4 @@
-"""Models of a yes or no within a fixed time: logistic regressions by name, one of which leads."""
+"""Models of a yes or no: logistic regressions by name, one of which leads."""
 
 import math
 from collections.abc import Mapping, Sequence
