@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
 import httpx
 
 from analytics.customers import CompletedExample
@@ -65,3 +66,20 @@ async def _is(client: httpx.AsyncClient, version: int) -> bool:
 async def _newest(client: httpx.AsyncClient, version: int) -> bool:
     versions = (await client.get(f"/v1/models/{CHURN}/versions")).json()["items"]
     return bool(versions[0]["version"] >= version)
+
+
+async def test_who_has_nothing_to_learn_does_not_read_it_all_again(
+    teach: Teach, database_url: str, eventually: Eventually
+) -> None:
+    await teach(examples(1)[:5])
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+
+    async def all_are_at_the_same_place() -> bool:
+        return bool(
+            await connection.fetchval(
+                "SELECT min(next_offset) = max(next_offset) AND min(next_offset) >= 5 FROM trainers"
+            )
+        )
+
+    await eventually(all_are_at_the_same_place)
+    await connection.close()

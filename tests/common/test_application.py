@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from common import application
 from common.bus import KafkaPublisher
 from common.database import Database
 from common.envelope import decode
 from common.outbox import OUTBOX
 from common.testing.effects import effects, fact, message
 from heed.platform.ports import free_ports
+from tests.common.counting_service import Settings
 
 PROGRAM = Path(__file__).with_name("counting_service.py")
 KEYS = ("a", "b", "c", "d")
@@ -148,3 +151,22 @@ async def test_a_part_that_fails_ends_the_process(
     assert process.returncode == 1
     events = [json.loads(line) for line in output.decode().splitlines()]
     assert any(event["level"] == "critical" and "does not exist" in event["exception"] for event in events)
+
+
+async def test_a_part_that_swallows_a_cancellation_ends_all_the_same(
+    database_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "_END_SECONDS", 0.05)
+    given: dict[str, Any] = {"database_url": database_url, "kafka_bootstrap_servers": kafka}
+    app = application.Application("counting", Settings(**given))
+    waiting = asyncio.Event()
+
+    async def deaf_once() -> None:
+        waiting.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    app.background("deaf", deaf_once)
+    async with asyncio.timeout(30), app.http.router.lifespan_context(app.http):
+        await waiting.wait()
