@@ -37,9 +37,10 @@ Decoder = Callable[[Record], Event | None]
 
 _POLL_RECORDS = 4_000
 _LOOK_UP = 1_000
-# So many are folded at a stretch: then the relay's producer and the heartbeats have their turn, or alerts would wait
-# until a backlog is done.
+# Folded at a stretch, in records and in seconds: then the relay's producer and the heartbeats have their turn, or
+# alerts would wait until a backlog is done.
 _AT_A_STRETCH = 100
+_TURN_SECONDS = 0.02
 # Records that come one by one are taken some at a time: each take costs a fetch, a look-up and a turn of the loop.
 _FEW_RECORDS = 200
 _GATHER_SECONDS = 0.015
@@ -80,7 +81,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._writing: asyncio.Task[None] | None = None
         self._in_flight: set[Place] = set()
         self._busy = asyncio.Lock()
-        self._checkpointed_at = self._moved_at = time.monotonic()
+        self._checkpointed_at = self._moved_at = self._turned_at = time.monotonic()
         self.tasks: dict[int, Task] = {}
 
     async def run(self) -> None:
@@ -210,7 +211,9 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
                 await asyncio.sleep(0)  # lets the query go out
             for at in range(0, len(part), _AT_A_STRETCH):
                 await self._fold_fresh(part[at : at + _AT_A_STRETCH], repeats, fresh)
-                await asyncio.sleep(0)
+                if time.monotonic() - self._turned_at > _TURN_SECONDS:
+                    await asyncio.sleep(0)
+                    self._turned_at = time.monotonic()
         metrics.EVENTS.labels("folded").inc(len(fresh))
 
     async def _fold_fresh(self, part: list[tuple[Task, Event]], repeats: set[Place], fresh: set[Place]) -> None:
