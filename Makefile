@@ -41,7 +41,7 @@ install-dev: $(UV) ## Install what tests, lint and benchmarks need as well
 	@$(BIN)/heed install --tests
 
 .PHONY: compile
-compile: $(UV) ## Compile what analytics runs every event through, nearly twice as fast; needs a C compiler
+compile: $(UV) ## Compile what analytics runs every event through, half as fast again; needs a C compiler
 	@$(UV) sync --quiet --frozen --inexact --no-dev --group compile
 	@$(BIN)/heed compile
 

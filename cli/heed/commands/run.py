@@ -48,7 +48,7 @@ def install_command(
 
 
 def compile_command() -> None:
-    """Compile what analytics runs every event through: nearly twice as fast. Needs a C compiler."""
+    """Compile what analytics runs every event through: half as fast again. Needs a C compiler."""
     compile_analytics(Progress().tell)
 
 

@@ -47,8 +47,8 @@ def use() -> None:
 
 def out_of_date() -> bool:
     """Whether something was compiled, and is not used because the sources changed."""
-    wanted = _wanted()
-    return wanted is not None and not wanted.is_dir()
+    used = any(isinstance(finder, _Finder) for finder in sys.meta_path)
+    return COMPILED.is_dir() and os.environ.get("HEED_COMPILED") != "0" and not used
 
 
 def _wanted() -> Path | None:

@@ -26,9 +26,8 @@ class TaskRow(Base):
     quiet_until: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
-_BY_PARTITION = {
-    "postgresql_partition_by": "LIST (partition)"
-}  # one table each: read in one piece by who takes it over
+# One table for each: who takes a partition over reads it in one piece.
+_BY_PARTITION = {"postgresql_partition_by": "LIST (partition)"}
 
 
 class ProfileRow(Base):

@@ -141,7 +141,8 @@ class Trainer:
         kept_at = time.monotonic()
         while True:
             batches = await consumer.getmany(timeout_ms=500, max_records=2_000)
-            for record in (records := batches.get(self._partition, [])):
+            records = batches.get(self._partition, [])
+            for record in records:
                 await self._take(connection, record)
             if records:
                 self._advance(records[-1].offset + 1)

@@ -12,9 +12,9 @@ from typing import cast
 
 from analytics.activity import Activity, faded
 from analytics.events import Event, What
-from analytics.operators.base import NOTHING, Adopted, Example, Kind, Level, Operator, Outcome, Standing, World
+from analytics.operators.base import NOTHING, Example, Kind, Level, Operator, Outcome, Standing, World
 from analytics.operators.buying import recency_of
-from analytics.operators.chances import CONTENDERS, ChanceModel, enough, unlearned
+from analytics.operators.chances import CONTENDERS, enough, model_of, unlearned
 from analytics.orders import DAY, Orders
 from analytics.profile import Profile
 from analytics.sections import Section, stored
@@ -75,7 +75,7 @@ class CampaignResponse(Operator):
             return NOTHING
         found = self.complete(profile, event.time, world)
         x, mailing = features(profile, event.time), profile.of(Mailing)
-        said = model_of(world.models.get(MODEL)).chances(x)
+        said = model_of(world.models.get(MODEL), _UNLEARNED).chances(x)
         row = _ROW.pack(event.time, False, *(said[name] for name in CONTENDERS), *x)
         profile.pending.add(_PENDING, row)
         mailing.recent, mailing.at = mailing.recent_now(event.time) + 1.0, max(mailing.at, event.time)
@@ -97,16 +97,12 @@ class CampaignResponse(Operator):
         if adopted is None or not enough(adopted):
             known = f"{adopted.examples if adopted else 0} messages were learned from; 100 are needed"
             return Standing(self.kind, "Campaign response", None, Level.UNKNOWN, False, known, (), now)
-        x, model = features(profile, now), model_of(adopted)
+        x, model = features(profile, now), model_of(adopted, _UNLEARNED)
         chance = model.chance(x)
         level = Level.OK if chance >= GOOD else Level.WATCH if chance >= FAIR else Level.ALARM
         evidence = f"{mailing.answered} of {mailing.judged} messages answered; {adopted.examples:,} learned examples"
         reasons = model.reasons(x, WORDS)
         return Standing(self.kind, "Campaign response", chance, level, True, evidence, reasons, now, adopted.version)
-
-
-def model_of(adopted: Adopted | None) -> ChanceModel:
-    return _UNLEARNED if adopted is None else cast(ChanceModel, adopted.model)
 
 
 def features(profile: Profile, now: float) -> tuple[float, ...]:

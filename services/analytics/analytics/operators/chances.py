@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from analytics.operators.base import Adopted, Reason
 from analytics.operators.churn_model import Linear, clipped
@@ -48,6 +49,11 @@ def unlearned(features: tuple[str, ...], bias: float) -> ChanceModel:
     """What is believed before anything was learned: everybody alike."""
     nothing = (0.0,) * len(features)
     return ChanceModel(features, dict.fromkeys(CONTENDERS, Linear(bias, nothing)), CONTENDERS[0], nothing)
+
+
+def model_of(adopted: Adopted | None, otherwise: ChanceModel) -> ChanceModel:
+    """The version in use; `otherwise` is what is believed before the first."""
+    return otherwise if adopted is None else cast(ChanceModel, adopted.model)
 
 
 def enough(adopted: Adopted | None) -> bool:

@@ -8,13 +8,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, cast
+from typing import Any
 
 from analytics.activity import Activity
 from analytics.events import Event, What
 from analytics.operators.base import (
     NOTHING,
-    Adopted,
     Example,
     Kind,
     Level,
@@ -24,7 +23,7 @@ from analytics.operators.base import (
     World,
     days_text,
 )
-from analytics.operators.chances import CONTENDERS, ChanceModel, enough, unlearned
+from analytics.operators.chances import CONTENDERS, enough, model_of, unlearned
 from analytics.orders import DAY, Orders
 from analytics.profile import Profile
 from analytics.sections import Section, stored
@@ -101,7 +100,7 @@ class LeadConversion(Operator):
         if adopted is None or not enough(adopted):
             known = f"{adopted.examples if adopted else 0} leads were learned from; 100 are needed"
             return Standing(self.kind, "Lead conversion", None, Level.UNKNOWN, False, known, (), now)
-        x, model = features(profile, lead, now), model_of(adopted)
+        x, model = features(profile, lead, now), model_of(adopted, _UNLEARNED)
         chance = model.chance(x)
         level = Level.OK if chance >= GOOD else Level.WATCH if chance >= FAIR else Level.ALARM
         evidence = f"{adopted.examples:,} learned examples; {days_text(WINDOW_DAYS)} after the details were left count"
@@ -112,10 +111,6 @@ class LeadConversion(Operator):
 def is_open(profile: Profile, lead: Lead, now: float) -> bool:
     """Whether it can still be won: no order yet, and the days are not over."""
     return not profile.of(Orders).days and 0.0 < lead.captured_at > now - WINDOW_DAYS * DAY
-
-
-def model_of(adopted: Adopted | None) -> ChanceModel:
-    return _UNLEARNED if adopted is None else cast(ChanceModel, adopted.model)
 
 
 def features(profile: Profile, lead: Lead, now: float) -> tuple[float, ...]:
@@ -133,7 +128,7 @@ def features(profile: Profile, lead: Lead, now: float) -> tuple[float, ...]:
 
 def _keep(profile: Profile, lead: Lead, now: float, world: World) -> None:
     x = features(profile, lead, now)
-    said = model_of(world.models.get(MODEL)).chances(x)
+    said = model_of(world.models.get(MODEL), _UNLEARNED).chances(x)
     profile.pending.add(_PENDING, _ROW.pack(now, lead.captured_at, *(said[name] for name in CONTENDERS), *x))
 
 

@@ -9,13 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, cast
+from typing import Any
 
 from analytics.activity import Activity
 from analytics.events import Event, What
 from analytics.operators.base import NOTHING, Adopted, Example, Kind, Level, Operator, Outcome, Standing, World
 from analytics.operators.buying import recency_of
-from analytics.operators.chances import MIN_EXAMPLES, ChanceModel, enough, unlearned
+from analytics.operators.chances import MIN_EXAMPLES, enough, model_of, unlearned
 from analytics.operators.lead_conversion import Lead
 from analytics.orders import DAY, Orders
 from analytics.profile import Profile
@@ -99,7 +99,7 @@ class Promoter(Operator):
             return self._unknown(adopted, now) if answers else None
         if answers is None and not profile.of(Orders).days:
             return None  # those who answer have ordered, nearly all: of others nothing was learned
-        x, model = features(profile, now), _model_of(adopted)
+        x, model = features(profile, now), model_of(adopted, _UNLEARNED)
         chance = model.chance(x)
         level = Level.OK if chance >= SELDOM else Level.WATCH
         evidence = f"{_told(answers)}; {adopted.examples:,} learned answers, of those only who chose to answer"
@@ -115,7 +115,7 @@ class Promoter(Operator):
 def _example(profile: Profile, at: float, score: float, world: World) -> Example:
     """What was known and said before this answer, and whether it is a promoter's."""
     x = features(profile, at, answering=True)
-    said = _model_of(world.models.get(MODEL)).chances(x)
+    said = model_of(world.models.get(MODEL), _UNLEARNED).chances(x)
     return Example(MODEL, at, {"label": int(score >= PROMOTER), "predicted": said, "x": list(x)})
 
 
@@ -157,10 +157,6 @@ def _is_anonymous(profile: Profile, data: Mapping[str, Any]) -> bool:
     if not isinstance(identifiers, dict) or identifiers.keys() != {"anonymous_id"}:
         return False
     return not (orders and orders.days) and profile.get(Lead) is None
-
-
-def _model_of(adopted: Adopted | None) -> ChanceModel:
-    return _UNLEARNED if adopted is None else cast(ChanceModel, adopted.model)
 
 
 def _told(answers: Answers | None) -> str:
