@@ -26,12 +26,14 @@ _DATE_DIGITS = 8
 _SAMPLE = 2_000
 # Epoch numbers: seconds below 1e11 (the year 5138), then milliseconds, microseconds, nanoseconds.
 _EPOCH_UNITS = ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (np.inf, 1e-3))
-# Day first where a whole column leaves it open, as in most of the world.
+# Day first where a whole column leaves it open, as in most of the world; years of two digits are from 1969 to 2068.
+_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%d-%b-%Y", "%d %b %Y")
 _FORMATS = tuple(
     f"{date}{time}"
-    for date in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%d-%b-%Y", "%d %b %Y")
+    for date in (*_DATES, *(date.replace("%Y", "%y") for date in _DATES if not date.startswith("%Y")))
     for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 )
+_YEAR_1000 = int(np.datetime64("1000-01-01", "us").astype(np.int64))  # before, it is a year of two digits
 
 
 def tidied(column: pa.Array) -> pa.Array:
@@ -170,7 +172,8 @@ def _of_digits(column: pa.StringArray) -> Ints:
 
 
 def _by_format(column: pa.StringArray, form: str) -> Ints:
-    return _of_timestamps(pc.strptime(column, format=form, unit="us", error_is_null=True))
+    found = _of_timestamps(pc.strptime(column, format=form, unit="us", error_is_null=True))
+    return np.where(found < _YEAR_1000, NO_MOMENT, found)
 
 
 def _one_by_one(column: pa.StringArray) -> Ints:
