@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -219,6 +220,31 @@ def test_the_same_examples_give_the_same_model() -> None:
 
 def step_of(x: list[float], n: int = 0, *, bought: bool = False) -> dict[str, object]:
     return {"part": "step", "as_of": START + n * 3_600, "step": 7.0, "bought": int(bought), "weight": 1.0, "x": x}
+
+
+def test_in_how_many_batches_the_examples_of_a_moment_come_matters_little() -> None:
+    """A good week lifts everybody: in pieces it would count as many times as there are pieces."""
+
+    def learner(every: int) -> ChurnLearner:
+        found, r = ChurnLearner(), random.Random(11)
+        for week in range(12):
+            good = r.gauss(0.0, 1.0)
+            for n in range(2_000):
+                silent = r.uniform(0.0, 100.0)
+                chance = 1.0 / (1.0 + math.exp(1.0 + silent / 30.0 - good))
+                state = (silent, 200.0, 5.0, 0.5, 1.0, 2.0, 3.0, 0.5, 4.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+                told = {"part": "step", "step": 7.0, "bought": int(r.random() < chance), "x": state}
+                found.take({"as_of": START + 7 * week * DAY, **told})
+                if not (n + 1) % every:
+                    found.snapshot()
+        return found
+
+    whole, pieces = learner(2_000), learner(100)
+    spread = np.sqrt(np.diag(np.linalg.inv(whole.weekly.precision)))
+    assert np.abs(pieces.weekly.mean - whole.weekly.mean).max() < 0.1
+    assert np.sqrt(np.diag(np.linalg.inv(pieces.weekly.precision))) == pytest.approx(spread, rel=0.05)
+    assert pieces.level.weight == pytest.approx(whole.level.weight, rel=0.02)
+    assert pieces.level.shift == pytest.approx(whole.level.shift, abs=0.05)
 
 
 def test_a_snapshot_does_not_change_when_the_learner_learns_on() -> None:

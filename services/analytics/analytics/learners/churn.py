@@ -1,7 +1,7 @@
 """Learns churn risk: weekly chances of a purchase a week later, and who of the contenders foresaw the horizon best."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,10 +32,12 @@ class Batch:
     def __init__(self) -> None:
         self.rows: list[list[float]] = []
 
-    def take(self) -> tuple[float, Floats, Floats, Floats]:
-        """Mean moment, labels, weights and features (n, len(FEATURES)); empties the batch."""
+    def take(self) -> Iterator[tuple[float, Floats, Floats, Floats]]:
+        """For each moment, the earliest first: labels, weights and features (n, len(FEATURES)); empties the batch."""
         rows, self.rows = np.array(self.rows), []
-        return float(rows[:, 0].mean()), rows[:, 1], rows[:, 2], rows[:, 3:]
+        for at in np.unique(rows[:, 0]).tolist() if len(rows) else ():
+            of = rows[rows[:, 0] == at]
+            yield at, of[:, 1], of[:, 2], of[:, 3:]
 
 
 def row_of(example: Mapping[str, Any], label: float) -> list[float]:
@@ -50,23 +52,40 @@ class Level:
     """How the shop as a whole does beyond what its customers' numbers say, half forgotten after half a year.
 
     A busy season fills everybody's recent counts; what it says about the next eight weeks is little, since seasons
-    pass. So the deviation of the customers' mean log-odds from its own slow mean is taken back.
+    pass. So the deviation of the customers' mean log-odds from its own slow mean is taken back. What came of one moment
+    counts once, in however many batches it comes.
     """
 
     def __init__(self) -> None:
         self.at = math.nan
         self.off = self.weight = self.mean = self.mean_weight = self.shift = 0.0
+        self.here: Floats = np.zeros(3)  # of the latest moment: information, and by it the offset and the mean log-odds
 
     def learn(self, at: float, odds: Floats, y: Floats, weight: Floats) -> None:
         """`odds` that the weights alone give, and what came true."""
         off, information, centre = _common_offset(odds, y, weight)
-        kept = 0.5 ** (max(0.0, at - self.at) / _LEVEL_HALF_LIFE) if self.at == self.at else 1.0
+        if at > self.at:
+            self._close(at)
         self.at = at if self.at != self.at else max(at, self.at)
-        trust = information / (information + _LEVEL_DOUBT)
-        self.off, self.weight = kept * self.off + trust * off, kept * self.weight + trust
-        self.mean, self.mean_weight = kept * self.mean + trust * centre, kept * self.mean_weight + trust
-        usual = self.mean / self.mean_weight if self.mean_weight else centre
-        self.shift = self.off / (self.weight + 1.0) - trust * (centre - usual)
+        self.here += information * np.array([1.0, off, centre])
+        off, trust, centre = self._latest()
+        mean, mean_weight = self.mean + trust * centre, self.mean_weight + trust
+        usual = mean / mean_weight if mean_weight else centre
+        self.shift = (self.off + trust * off) / (self.weight + trust + 1.0) - trust * (centre - usual)
+
+    def _latest(self) -> tuple[float, float, float]:
+        """Offset, how far it is to be trusted, mean log-odds."""
+        information = float(self.here[0])
+        known = max(information, 1e-9)
+        return float(self.here[1]) / known, information / (information + _LEVEL_DOUBT), float(self.here[2]) / known
+
+    def _close(self, at: float) -> None:
+        """The latest moment is past; a new one begins."""
+        off, trust, centre = self._latest()
+        kept = 0.5 ** ((at - self.at) / _LEVEL_HALF_LIFE)
+        self.off, self.weight = kept * (self.off + trust * off), kept * (self.weight + trust)
+        self.mean, self.mean_weight = kept * (self.mean + trust * centre), kept * (self.mean_weight + trust)
+        self.here = np.zeros(3)
 
 
 class ChurnLearner:
@@ -118,24 +137,20 @@ class ChurnLearner:
         return self.contest.figures()
 
     def _learn_steps(self) -> None:
-        if not self.steps.rows:
-            return
-        at, bought, weight, x = self.steps.take()
-        self.weekly.forget(_KEPT_A_WEEK ** self._weeks_since("steps", at))
-        self.weekly.learn(x, bought, weight, _COMMON)
-        self.level.learn(at, self.weekly.odds(x), bought, weight)
-        p = sigmoid(self.weekly.odds(x))
-        information = weight * p * (1.0 - p)
-        part = information.sum() / (information.sum() + _LEVEL_DOUBT)
-        self.centre += part * (information @ x / max(1e-9, information.sum()) - self.centre)
+        for at, bought, weight, x in self.steps.take():
+            self.weekly.forget(_KEPT_A_WEEK ** self._weeks_since("steps", at))
+            self.weekly.learn(x, bought, weight, _COMMON, at)
+            self.level.learn(at, self.weekly.odds(x), bought, weight)
+            p = sigmoid(self.weekly.odds(x))
+            information = weight * p * (1.0 - p)
+            part = information.sum() / (information.sum() + _LEVEL_DOUBT)
+            self.centre += part * (information @ x / max(1e-9, information.sum()) - self.centre)
 
     def _learn_outcomes(self) -> None:
-        if not self.outcomes.rows:
-            return
-        at, lost, weight, x = self.outcomes.take()
-        self.direct.forget(_KEPT_A_WEEK ** self._weeks_since("outcomes", at))
-        self.direct.learn(x, lost, weight, _COMMON)
-        self.plain.learn(x, lost)
+        for at, lost, weight, x in self.outcomes.take():
+            self.direct.forget(_KEPT_A_WEEK ** self._weeks_since("outcomes", at))
+            self.direct.learn(x, lost, weight, _COMMON, at)
+            self.plain.learn(x, lost)
 
     def _weeks_since(self, what: str, at: float) -> float:
         before = self._moments.get(what, at)

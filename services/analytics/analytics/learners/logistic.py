@@ -2,10 +2,13 @@
 
 Each batch is one Laplace step (Spiegelhalter and Lauritzen, 1990; sequentially as in Kalman filters): the last
 posterior is the prior, Newton's method finds the new mode, the Hessian there is the new precision. The examples of a
-batch share a moment, and with it the weather, the holidays and the newsletter: they get a common nuisance effect of
-their own that is integrated out, so that ten thousand customers of one week do not teach ten thousand times over.
+moment share the weather, the holidays and the newsletter: they get a common nuisance effect of their own that is
+integrated out, so that ten thousand customers of one week do not teach ten thousand times over. The effect belongs to
+the moment, not to the batch: it stays open until the next moment, so that it matters little in how many batches the
+examples of a week come.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +23,17 @@ _ENOUGH = 1e-4  # relative gain of the objective below which the mode is found
 
 @dataclass
 class Posterior:
-    """`mean` (k) and `precision` (k, k) of the weights, the first of which is the bias; `prior` to forget towards."""
+    """`mean` (k) and `precision` (k, k) of the weights, the first of which is the bias; `prior` to forget towards.
+
+    `shared` is what is known together with the effect of the moment `at` that is still open: mean and precision of one
+    more.
+    """
 
     mean: Floats
     precision: Floats
     prior: Floats
+    at: float = math.nan
+    shared: tuple[Floats, Floats] | None = None
 
     @classmethod
     def start(cls, mean: Floats, precision: Floats) -> "Posterior":
@@ -32,21 +41,32 @@ class Posterior:
         return cls(mean.copy(), np.diag(precision), np.diag(precision))
 
     def forget(self, kept: float) -> None:
-        """Knows only this part of what it knew."""
-        self.precision = kept * self.precision + (1.0 - kept) * self.prior
+        """Knows only this part of what it knew; what is open is closed."""
+        if kept < 1.0:
+            self.precision, self.shared = kept * self.precision + (1.0 - kept) * self.prior, None
 
-    def learn(self, x: Floats, y: Floats, weight: Floats, common: float) -> None:
-        """One batch: x (n, k) without the bias, labels y (n) in 0 … 1, `common` the spread of what they share."""
+    def learn(self, x: Floats, y: Floats, weight: Floats, common: float, at: float = math.nan) -> None:
+        """One batch: x (n, k) without the bias, labels y (n) in 0 … 1, `common` the spread of what those of the moment
+        `at` share; without a moment, what those of the batch do.
+        """
         k = len(self.mean)
         rows = np.column_stack((np.ones(len(x)), x, np.ones(len(x))))
-        mean, precision = np.append(self.mean, 0.0), np.zeros((k + 1, k + 1))
-        precision[:k, :k], precision[k, k] = self.precision, 1.0 / common**2
+        mean, precision = self._open(common, at)
         found = _mode(rows, y, weight, mean, precision)
         p = sigmoid(rows @ found)
-        precision += (rows * (weight * p * (1.0 - p))[:, None]).T @ rows
-        self.mean = found[:k]
-        shared = precision[:k, k]
-        self.precision = precision[:k, :k] - np.outer(shared, shared) / precision[k, k]
+        precision = precision + (rows * (weight * p * (1.0 - p))[:, None]).T @ rows
+        self.at, self.shared, self.mean = at, (found, precision), found[:k]
+        effect = precision[:k, k]
+        self.precision = precision[:k, :k] - np.outer(effect, effect) / precision[k, k]
+
+    def _open(self, common: float, at: float) -> tuple[Floats, Floats]:
+        """What is known beforehand, with the effect of this moment as the last."""
+        if self.shared is not None and self.at == at:
+            return self.shared
+        k = len(self.mean)
+        mean, precision = np.append(self.mean, 0.0), np.zeros((k + 1, k + 1))
+        precision[:k, :k], precision[k, k] = self.precision, 1.0 / common**2
+        return mean, precision
 
     def odds(self, x: Floats) -> Floats:
         """Log-odds of x (n, k)."""
