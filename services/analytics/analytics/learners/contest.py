@@ -16,7 +16,7 @@ from river import drift
 DAY = 86_400.0
 HALF_LIFE = 56 * DAY
 MARGIN = 0.05  # of log loss that a challenger has to be better by
-LEAST_EXAMPLES, LEAST_SPAN = 300.0, 28 * DAY
+LEAST_EXAMPLES, LEAST_SPAN = 300.0, 56 * DAY  # what came of one moment came of one weather: few moments tell little
 _BINS, _WIDEST = 400, 8.0  # of the log-odds, for the AUC
 _CALIBRATION = 10
 _LEAST = 1e-6
