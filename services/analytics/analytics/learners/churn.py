@@ -67,7 +67,11 @@ class Level:
         if at > self.at:
             self._close(at)
         self.at = at if self.at != self.at else max(at, self.at)
-        self.here += information * np.array([1.0, off, centre])
+        self.here += (
+            information,
+            (information + 1.0) * off,
+            information * centre,
+        )  # the offset leans on 0 once, not here
         off, trust, centre = self._latest()
         mean, mean_weight = self.mean + trust * centre, self.mean_weight + trust
         usual = mean / mean_weight if mean_weight else centre
@@ -77,7 +81,8 @@ class Level:
         """Offset, how far it is to be trusted, mean log-odds."""
         information = float(self.here[0])
         known = max(information, 1e-9)
-        return float(self.here[1]) / known, information / (information + _LEVEL_DOUBT), float(self.here[2]) / known
+        off = float(self.here[1]) / (information + 1.0)
+        return off, information / (information + _LEVEL_DOUBT), float(self.here[2]) / known
 
     def _close(self, at: float) -> None:
         """The latest moment is past; a new one begins."""
