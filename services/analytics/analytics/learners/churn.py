@@ -29,15 +29,22 @@ _LARGEST = 1e7
 class Batch:
     """Examples that wait to be learned together."""
 
+    week: float = -math.inf  # the latest so far
+
     def __init__(self) -> None:
         self.rows: list[list[float]] = []
 
     def take(self) -> Iterator[tuple[float, Floats, Floats, Floats]]:
-        """For each moment, the earliest first: labels, weights and features (n, len(FEATURES)); empties the batch."""
+        """For each week, the earliest first: its beginning, labels, weights and features (n, len(FEATURES)); empties
+        the batch. What comes late counts to the week that is open.
+        """
+        if not self.rows:
+            return
         rows, self.rows = np.array(self.rows), []
-        for at in np.unique(rows[:, 0]).tolist() if len(rows) else ():
-            of = rows[rows[:, 0] == at]
-            yield at, of[:, 1], of[:, 2], of[:, 3:]
+        weeks = np.maximum(np.floor(rows[:, 0] / _WEEK), self.week)
+        for week in np.unique(weeks).tolist():
+            of, self.week = rows[weeks == week], week
+            yield week * _WEEK, of[:, 1], of[:, 2], of[:, 3:]
 
 
 def row_of(example: Mapping[str, Any], label: float) -> list[float]:
@@ -52,14 +59,15 @@ class Level:
     """How the shop as a whole does beyond what its customers' numbers say, half forgotten after half a year.
 
     A busy season fills everybody's recent counts; what it says about the next eight weeks is little, since seasons
-    pass. So the deviation of the customers' mean log-odds from its own slow mean is taken back. What came of one moment
+    pass. So the deviation of the customers' mean log-odds from its own slow mean is taken back. What came of one week
     counts once, in however many batches it comes.
     """
+
+    here: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the latest week: information; offset, mean log-odds by it
 
     def __init__(self) -> None:
         self.at = math.nan
         self.off = self.weight = self.mean = self.mean_weight = self.shift = 0.0
-        self.here: Floats = np.zeros(3)  # of the latest moment: information, and by it the offset and the mean log-odds
 
     def learn(self, at: float, odds: Floats, y: Floats, weight: Floats) -> None:
         """`odds` that the weights alone give, and what came true."""
@@ -67,11 +75,9 @@ class Level:
         if at > self.at:
             self._close(at)
         self.at = at if self.at != self.at else max(at, self.at)
-        self.here += (
-            information,
-            (information + 1.0) * off,
-            information * centre,
-        )  # the offset leans on 0 once, not here
+        known, offsets, centres = self.here
+        # The offset leans on 0 once a week: not here.
+        self.here = known + information, offsets + (information + 1.0) * off, centres + information * centre
         off, trust, centre = self._latest()
         mean, mean_weight = self.mean + trust * centre, self.mean_weight + trust
         usual = mean / mean_weight if mean_weight else centre
@@ -79,18 +85,17 @@ class Level:
 
     def _latest(self) -> tuple[float, float, float]:
         """Offset, how far it is to be trusted, mean log-odds."""
-        information = float(self.here[0])
-        known = max(information, 1e-9)
-        off = float(self.here[1]) / (information + 1.0)
-        return off, information / (information + _LEVEL_DOUBT), float(self.here[2]) / known
+        information, offsets, centres = self.here
+        off, centre = offsets / (information + 1.0), centres / max(information, 1e-9)
+        return off, information / (information + _LEVEL_DOUBT), centre
 
     def _close(self, at: float) -> None:
-        """The latest moment is past; a new one begins."""
+        """The latest week is past; a new one begins."""
         off, trust, centre = self._latest()
         kept = 0.5 ** ((at - self.at) / _LEVEL_HALF_LIFE)
         self.off, self.weight = kept * (self.off + trust * off), kept * (self.weight + trust)
         self.mean, self.mean_weight = kept * (self.mean + trust * centre), kept * (self.mean_weight + trust)
-        self.here = np.zeros(3)
+        self.here = (0.0, 0.0, 0.0)
 
 
 class ChurnLearner:

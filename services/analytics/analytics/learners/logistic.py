@@ -2,9 +2,9 @@
 
 Each batch is one Laplace step (Spiegelhalter and Lauritzen, 1990; sequentially as in Kalman filters): the last
 posterior is the prior, Newton's method finds the new mode, the Hessian there is the new precision. The examples of a
-moment share the weather, the holidays and the newsletter: they get a common nuisance effect of their own that is
+week share the weather, the holidays and the newsletter: they get a common nuisance effect of their own that is
 integrated out, so that ten thousand customers of one week do not teach ten thousand times over. The effect belongs to
-the moment, not to the batch: it stays open until the next moment, so that it matters little in how many batches the
+the week, not to the batch: it stays open until the next one, so that it matters little in how many batches the
 examples of a week come.
 """
 
@@ -25,8 +25,8 @@ _ENOUGH = 1e-4  # relative gain of the objective below which the mode is found
 class Posterior:
     """`mean` (k) and `precision` (k, k) of the weights, the first of which is the bias; `prior` to forget towards.
 
-    `shared` is what is known together with the effect of the moment `at` that is still open: mean and precision of one
-    more.
+    `shared` is what is known together with the effect of the span from `at` on, which is still open: mean and precision
+    of one more.
     """
 
     mean: Floats
@@ -46,8 +46,8 @@ class Posterior:
             self.precision, self.shared = kept * self.precision + (1.0 - kept) * self.prior, None
 
     def learn(self, x: Floats, y: Floats, weight: Floats, common: float, at: float = math.nan) -> None:
-        """One batch: x (n, k) without the bias, labels y (n) in 0 … 1, `common` the spread of what those of the moment
-        `at` share; without a moment, what those of the batch do.
+        """One batch: x (n, k) without the bias, labels y (n) in 0 … 1, `common` the spread of what those of the span
+        from `at` on share; without one, what those of the batch do.
         """
         k = len(self.mean)
         rows = np.column_stack((np.ones(len(x)), x, np.ones(len(x))))
@@ -60,7 +60,7 @@ class Posterior:
         self.precision = precision[:k, :k] - np.outer(effect, effect) / precision[k, k]
 
     def _open(self, common: float, at: float) -> tuple[Floats, Floats]:
-        """What is known beforehand, with the effect of this moment as the last."""
+        """What is known beforehand, with the effect of this span as the last."""
         if self.shared is not None and self.at == at:
             return self.shared
         k = len(self.mean)
