@@ -21,10 +21,10 @@ State = dict[str, float]
 
 
 def spare_collections() -> None:
-    """The garbage collector as the services set it, for every engine alike."""
+    """The garbage collector as analytics sets it, for every engine alike."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(1_500_000, 20, 50)
 
 
 def events() -> Iterator[tuple[str, bytes]]:

@@ -50,10 +50,11 @@ class Application:
         on_published: Published | None = None,
         *,
         relay_linger_seconds: float = 0.1,
+        collect_after: int = _COLLECT_AFTER,
     ) -> None:
         telemetry.configure_logs(name, settings.log_level)
         telemetry.configure_traces(name, settings.otlp_endpoint)
-        self.name, self.settings = name, settings
+        self.name, self.settings, self._collect_after = name, settings, collect_after
         self.database = Database(settings.database_url)
         self.publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
         relay = Relay(self.database, self.publisher, on_published, linger_seconds=relay_linger_seconds)
@@ -138,7 +139,7 @@ class Application:
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(self._guard(name, part)) for name, part in self._parts]
-        _spare_collections()
+        _spare_collections(self._collect_after)
         try:
             yield
         finally:
@@ -180,11 +181,11 @@ async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
         _, running = await asyncio.wait(running, timeout=_END_SECONDS)
 
 
-def _spare_collections() -> None:
+def _spare_collections(collect_after: int) -> None:
     """What was imported stays for good: the garbage collector need not look through it, nor look so often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 20, 50)
+    gc.set_threshold(collect_after, 20, 50)
 
 
 async def _session(request: Request) -> AsyncIterator[AsyncSession]:

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 from struct import Struct
+from typing import Final
 
 from analytics.events import Event, What
 from analytics.orders import DAY
 from analytics.sections import Section, stored
 
-WEB_HALF_LIFE = 7 * DAY
-MAIL_HALF_LIFE = 30 * DAY
-TICKET_HALF_LIFE = 14 * DAY
-RETURN_HALF_LIFE = 60 * DAY
+WEB_HALF_LIFE: Final = 7 * DAY
+MAIL_HALF_LIFE: Final = 30 * DAY
+TICKET_HALF_LIFE: Final = 14 * DAY
+RETURN_HALF_LIFE: Final = 60 * DAY
 
 
 def faded(value: float, at: float, now: float, half_life: float) -> float:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from analytics.events import EXAMPLE, Event, emission, stable_id
 from analytics.operators.base import Example, Noted
@@ -13,9 +13,9 @@ from analytics.timers import Timers
 from analytics.visits import Sifted
 from common.envelope import Envelope
 
-_HOT = 2_000  # profiles of a partition that are kept unpacked between checkpoints; about 4 KiB each
+_HOT: Final = 2_000  # profiles of a partition that are kept unpacked between checkpoints; about 4 KiB each
 Stored = tuple[str, bytes, bytes | None]  # a customer, the packed profile, the packed examples that wait
-_MOVED = 0  # in the place of a profile's layout version: this customer is somebody else now
+_MOVED: Final = 0  # in the place of a profile's layout version: this customer is somebody else now
 
 
 @dataclass(frozen=True, slots=True)

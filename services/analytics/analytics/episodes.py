@@ -1,7 +1,7 @@
 """A trigger's life: raised once, updated while it lasts, cleared when it is over. One episode, one trigger."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from analytics.events import CLEARED, RAISED, UPDATED, Event, emission, moment, stable_id
@@ -11,7 +11,7 @@ from analytics.profile import Episode, Profile
 from common.clock import rfc3339
 from common.envelope import Envelope
 
-_MATERIAL = 0.1  # a score has to move this far to be worth saying again
+_MATERIAL: Final = 0.1  # a score has to move this far to be worth saying again
 
 
 def raise_or_update(

@@ -5,27 +5,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+from typing import Any, Final
 
 import orjson
+from uuid_utils import NAMESPACE_URL, uuid5
 
 from common.envelope import Envelope
 from common.failures import InvalidError
 from common.record import Record
 
-SOURCE = "/heed/analytics"
+SOURCE: Final = "/heed/analytics"
 RAISED, UPDATED, CLEARED = (f"heed.trigger.{action}.v1" for action in ("raised", "updated", "cleared"))
-WIDESPREAD_SILENCE = "heed.silence.widespread.v1"
-EXAMPLE = "heed.example.completed.v1"
-MODEL_PUBLISHED = "heed.model.published.v1"
-MODEL_ADOPTED = "heed.model.adopted.v1"
-PROFILE_MERGED = "heed.profile.merged.v1"
-PROFILE_RETURNED = "heed.profile.returned.v1"
+WIDESPREAD_SILENCE: Final = "heed.silence.widespread.v1"
+EXAMPLE: Final = "heed.example.completed.v1"
+MODEL_PUBLISHED: Final = "heed.model.published.v1"
+MODEL_ADOPTED: Final = "heed.model.adopted.v1"
+PROFILE_MERGED: Final = "heed.profile.merged.v1"
+PROFILE_RETURNED: Final = "heed.profile.returned.v1"
 QUERY_ACTIVATED, QUERY_PRIMED, QUERY_RETIRED = (f"heed.query.{what}.v1" for what in ("activated", "primed", "retired"))
 
-AWAY = -1  # in the place of a decision's number: a fact was sent to whoever it is about, not to a survivor
-AHEAD_SECONDS = 300.0  # an event further ahead of its receipt gets the receive time
+AWAY: Final = -1  # in the place of a decision's number: a fact was sent to whoever it is about, not to a survivor
+AHEAD_SECONDS: Final = 300.0  # an event further ahead of its receipt gets the receive time
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _NAMESPACE = uuid5(NAMESPACE_URL, "heed:analytics")
 

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass, field
 from struct import Struct
+from typing import Final
 from zlib import crc32
 
 from analytics.sections import Section, stored
 
-LEAST_ORDERS = 20  # before these, nothing is claimed of a source
-_EXPECTED = 3.0  # orders that should have come meanwhile; a Poisson flow pauses so long by chance 5 times in 100
-_ALPHA = 0.02
-_QUICK = 50  # orders whose plain mean is the mean
-_MAX_SOURCES = 64
-_FLOW = Struct("<IIdd")
+LEAST_ORDERS: Final = 20  # before these, nothing is claimed of a source
+_EXPECTED: Final = 3.0  # orders that should have come meanwhile; a Poisson flow pauses so long by chance 5 times in 100
+_ALPHA: Final = 0.02
+_QUICK: Final = 50  # orders whose plain mean is the mean
+_MAX_SOURCES: Final = 64
+_FLOW: Final = Struct("<IIdd")
 
 
 def source_number(source: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from struct import Struct
+from typing import Final
 
 import orjson
 
@@ -24,14 +25,16 @@ from analytics.queries.history import Histories
 from analytics.sections import Sections
 from analytics.separating import Partings, Rebuilt
 
-OUTAGE_SECONDS = 600.0
-WIDESPREAD_LEAST = 20
-WIDESPREAD_SHARE = 0.2
-_HOLD_LEAST, _HOLD_SHARE = 60.0, 0.1
-_SILENCE = int(Kind.PURCHASE_SILENCE)
+OUTAGE_SECONDS: Final = 600.0
+WIDESPREAD_LEAST: Final = 20
+WIDESPREAD_SHARE: Final = 0.2
+_HOLD_LEAST: Final = 60.0
+_HOLD_SHARE: Final = 0.1
+_SILENCE: Final = int(Kind.PURCHASE_SILENCE)
 _BY_TICKS = (_SILENCE, int(Kind.STANDING_QUERY))  # what notices that something did not come
 _ABOUT_IDENTITY = frozenset({What.CONTACT_MERGED, What.CONTACT_SEPARATED})
-_HEAD = Struct("<4dI")  # last tick, alarmed at, recent silences and their moment, length of what is known by name
+# Last tick, alarmed at, recent silences and their moment, length of what is known by name.
+_HEAD: Final = Struct("<4dI")
 
 
 class Fold:

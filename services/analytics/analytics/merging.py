@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from typing import Final
 
 from analytics import episodes
 from analytics.customers import Changes, Customers, moved_row
@@ -10,7 +11,7 @@ from analytics.operators.base import Operator, World
 from analytics.profile import WEEKLY, Episode, Profile, readable, unpack
 from analytics.separating import Partings, learned, returned, unpacked_episodes
 
-_SAME_PERSON = "The same was noticed about this customer under another key."
+_SAME_PERSON: Final = "The same was noticed about this customer under another key."
 
 
 def merge_into(kept: Profile, lost: Profile) -> list[Episode]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from analytics import episodes
 from analytics.activity import Activity
@@ -14,7 +15,7 @@ from analytics.orders import Orders
 from analytics.profile import WEEKLY, Profile
 from analytics.visits import WEB_FACTS, Sifted, sift
 
-_RANG_AT_MOST = 400  # timers of one customer before one event: far more than half a year of weeks
+_RANG_AT_MOST: Final = 400  # timers of one customer before one event: far more than half a year of weeks
 _SCORED_FROM = frozenset({What.ORDER, What.LEAD})
 
 

@@ -3,18 +3,19 @@
 import math
 from dataclasses import dataclass, field
 from struct import Struct
+from typing import Final
 
 from analytics.events import Event
 from analytics.sections import Section, stored
 
-DAY = 86_400.0
-SCALE = 10_000  # money is whole ten-thousandths, so sums are exact
-_MOST_MONEY = 2**62  # where sums stop: what eight bytes hold
-RECENT_ORDERS = 8
-_MAX_CURRENCIES = 6
-_ACCOUNT = Struct("<3sqI")
-_RECENT = Struct("<dqB")
-_RECENT_BYTES = RECENT_ORDERS * _RECENT.size
+DAY: Final = 86_400.0
+SCALE: Final = 10_000  # money is whole ten-thousandths, so sums are exact
+_MOST_MONEY: Final = 2**62  # where sums stop: what eight bytes hold
+RECENT_ORDERS: Final = 8
+_MAX_CURRENCIES: Final = 6
+_ACCOUNT: Final = Struct("<3sqI")
+_RECENT: Final = Struct("<dqB")
+_RECENT_BYTES: Final = RECENT_ORDERS * _RECENT.size
 
 
 def bounded(money: int) -> int:

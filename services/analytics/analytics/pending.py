@@ -1,9 +1,10 @@
 """Features that wait for the label that time will tell. Kept apart from the profile: they are many and seldom read."""
 
 from struct import Struct
+from typing import Final
 
-_ENTRY = Struct("<BI")
-_MOST_BYTES = 8_192  # of one kind and customer: months of what a person does, minutes of what a fault does
+_ENTRY: Final = Struct("<BI")
+_MOST_BYTES: Final = 8_192  # of one kind and customer: months of what a person does, minutes of what a fault does
 
 
 class Pending:

@@ -6,18 +6,19 @@ Times are seconds since 1970 (UTC, float).
 import math
 import struct
 from dataclasses import dataclass, field
+from typing import Final
 
 from analytics.pending import Pending
 from analytics.sections import S, Sections
 
-NEVER = math.inf
-WEEKLY = 0  # the timer of the scoring moments; an operator's own timer has its kind's number
+NEVER: Final = math.inf
+WEEKLY: Final = 0  # the timer of the scoring moments; an operator's own timer has its kind's number
 
-_VERSION = 3
-_HEAD = struct.Struct("<Bd3dHBB")  # version and next due first: `peek` reads them alone
-_TIMER = struct.Struct("<Hd")
-_EPISODE = struct.Struct("<HB16sdddH")
-_AHEAD = struct.Struct("<xd8xd")  # of the head: next due, and until when an import is open
+_VERSION: Final = 3
+_HEAD: Final = struct.Struct("<Bd3dHBB")  # version and next due first: `peek` reads them alone
+_TIMER: Final = struct.Struct("<Hd")
+_EPISODE: Final = struct.Struct("<HB16sdddH")
+_AHEAD: Final = struct.Struct("<xd8xd")  # of the head: next due, and until when an import is open
 
 
 @dataclass(slots=True)
@@ -61,7 +62,11 @@ class Profile:
 
     def next_due(self) -> float:
         """When the earliest timer rings; infinity for none."""
-        return min(self.timers.values(), default=NEVER)
+        earliest = NEVER
+        for due in self.timers.values():
+            if due < earliest:
+                earliest = due
+        return earliest
 
     def set_timer(self, kind: int, due: float) -> None:
         """`NEVER` stops it."""

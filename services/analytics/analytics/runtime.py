@@ -45,6 +45,7 @@ _TURN_SECONDS = 0.02
 _FEW_RECORDS = 200
 _GATHER_SECONDS = 0.015
 _STUCK_SECONDS = 60.0
+_APART = frozenset({What.MODEL_ADOPTED, What.QUERY_PRIMED, What.TICK, *SIGNS})
 _SESSION_TIMEOUT_MS = 8_000
 
 
@@ -219,14 +220,17 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _fold_fresh(self, part: list[tuple[Task, Event]], repeats: set[Place], fresh: set[Place]) -> None:
         for task, event in part:
             place = task.partition, event.id
-            if event.customer and (place in repeats or place in fresh or self._is_again(place)):
+            if event.customer and (place in repeats or place in fresh or (self._again and self._is_again(place))):
                 metrics.EVENTS.labels("repeated").inc()
+                continue
+            fresh.add(place)
+            if event.what in _APART:
+                await self._fold_apart(task, event)
             else:
-                fresh.add(place)
-                await self._fold(task, event)
+                task.apply(event)
 
     def _is_again(self, place: Place) -> bool:
-        return bool(self._again) and (place[0], id_text(place[1])) in self._again
+        return (place[0], id_text(place[1])) in self._again
 
     def _look_up(self, part: list[tuple[Task, Event]]) -> asyncio.Task[set[Place]]:
         return asyncio.create_task(self._repeats([(task, event) for task, event in part if event.customer]))
@@ -278,7 +282,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         known |= {place for place, (task, _) in by_place.items() if place[1] in task.seen}
         return {(place[0], by_place[place][1]) for place in known & by_place.keys()}
 
-    async def _fold(self, task: Task, event: Event) -> None:
+    async def _fold_apart(self, task: Task, event: Event) -> None:
+        """What takes more than the record itself, and the ticks, from which the lag in time is told."""
         if event.what is What.MODEL_ADOPTED and isinstance(task.fold, Fold):
             await self._adopt(task, task.fold, event)
         elif event.what is What.QUERY_PRIMED and isinstance(task.fold, Fold):

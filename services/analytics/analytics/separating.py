@@ -6,7 +6,7 @@ The strongest identifier of a fact says whose it is; one without identifiers is 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -18,11 +18,11 @@ from common.envelope import Envelope
 from common.keys import entity_key
 
 _STRENGTH = ("user_id", "loyalty_number", "email", "phone", "anonymous_id")  # the strongest first, as capture has it
-_FORM = 2  # of profiles on the log
-_LONGEST = 255
-_RECORD_BYTES = 256 * 1024  # of facts in one record; a single larger one goes alone
-_TWO_PEOPLE = "They turned out to be two people: of this one alone it is not so."
-_SAME = "The same was noticed about this customer meanwhile."
+_FORM: Final = 2  # of profiles on the log
+_LONGEST: Final = 255
+_RECORD_BYTES: Final = 256 * 1024  # of facts in one record; a single larger one goes alone
+_TWO_PEOPLE: Final = "They turned out to be two people: of this one alone it is not so."
+_SAME: Final = "The same was noticed about this customer meanwhile."
 # What in a record says that its customer is to be folded again.
 SIGNS = {What.CONTACT_SEPARATED: "separation", What.PROFILE_RETURNED: "last", What.PROFILE_MERGED: "again"}
 _WHATS = {type_: what for what, type_ in TYPES.items()}

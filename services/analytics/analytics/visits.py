@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
 
 import orjson
@@ -19,14 +19,14 @@ from analytics.events import Event, What
 from analytics.profile import Profile
 from analytics.sections import Section, stored
 
-PAUSE_SECONDS = 1_800.0  # after which the next web fact opens a visit
-TWICE_SECONDS = 3.0  # within which the same web fact is one that was posted twice
-ORDER_TWICE_SECONDS = 60.0
-VIEWS_PER_SECOND = 1 / 3  # a pace that nobody keeps up reading
-VIEWS_AT_ONCE = 60.0  # beyond that pace: whoever opens many tabs stays far below
+PAUSE_SECONDS: Final = 1_800.0  # after which the next web fact opens a visit
+TWICE_SECONDS: Final = 3.0  # within which the same web fact is one that was posted twice
+ORDER_TWICE_SECONDS: Final = 60.0
+VIEWS_PER_SECOND: Final = 1 / 3  # a pace that nobody keeps up reading
+VIEWS_AT_ONCE: Final = 60.0  # beyond that pace: whoever opens many tabs stays far below
 _ABOUT = frozenset({"identify", "group", "alias"})  # said about a customer, who need not be there
 _VIEWS = frozenset({"page", "screen"})
-_KNOWN_AGENTS = 4_096
+_KNOWN_AGENTS: Final = 4_096
 WEB_FACTS = frozenset({What.TOUCHPOINT, What.LEAD})
 
 

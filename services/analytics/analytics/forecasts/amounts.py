@@ -10,15 +10,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 SHARES = (0.1, 0.5, 0.9)
-GROUPS = 6
-FEATURES = 12
-_OWN = 2.0  # orders after which a customer's own count as much as everybody's
-_SPREAD = 0.3  # variance of log amounts that a customer without history is given
-_WEEK = 7.0
-_MOST = 40.0  # of a logarithm
+GROUPS: Final = 6
+FEATURES: Final = 12
+_OWN: Final = 2.0  # orders after which a customer's own count as much as everybody's
+_SPREAD: Final = 0.3  # variance of log amounts that a customer without history is given
+_WEEK: Final = 7.0
+_MOST: Final = 40.0  # of a logarithm
 
 
 class Purse(NamedTuple):

@@ -11,23 +11,28 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-CLASSES = 3
-_OFFSET = 0.1
+CLASSES: Final = 3
+_OFFSET: Final = 0.1
 _RATIOS = (0.0, 0.1, 0.25, 0.45, 0.65, 0.85, 1.05, 1.3, 1.7, 2.3, 3.2, 4.5, 7.0, 11.0, 18.0, 30.0, 1e4)
 EDGES = tuple(math.log(ratio + _OFFSET) for ratio in _RATIOS)
 MIDDLES = tuple(min(4.0, (one + two) / 2) for one, two in pairwise(EDGES))
 PIECES = len(MIDDLES)
-FEATURES = 7
-LEAST, MOST = -6.0, 3.5  # of a logarithmic rate
-_OWN = 3.0  # gaps after which a customer's own count as much as everybody's
-_SPREAD = 0.5  # variance of log gaps that a customer without history is given
-_STEADY, _IRREGULAR = 0.45, 0.8  # standard deviations of log gaps between the classes
+FEATURES: Final = 7
+LEAST: Final = -6.0  # of a logarithmic rate
+MOST: Final = 3.5
+_OWN: Final = 3.0  # gaps after which a customer's own count as much as everybody's
+_SPREAD: Final = 0.5  # variance of log gaps that a customer without history is given
+_STEADY: Final = 0.45  # standard deviations of log gaps between the classes
+_IRREGULAR: Final = 0.8
 
 # The days within which the order has to come for a number to be about it; customers slower than one order in 60 days
 # are given as much longer.
-WITHIN_MEDIAN, WITHIN_LOW, WITHIN_HIGH, _PACE = 120.0, 182.0, 300.0, 60.0
+WITHIN_MEDIAN: Final = 120.0
+WITHIN_LOW: Final = 182.0
+WITHIN_HIGH: Final = 300.0
+_PACE: Final = 60.0
 _SHARES = (0.1, 0.5, 0.9)  # low, median, high
 
 

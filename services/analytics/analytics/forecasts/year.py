@@ -11,17 +11,17 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-DAYS = 365.0
-STRETCH = 56.0
-MONTH = 28.0
-FEATURES = 6
+DAYS: Final = 365.0
+STRETCH: Final = 56.0
+MONTH: Final = 28.0
+FEATURES: Final = 6
 CROWDS = (0.1, 0.3, 1.0, 3.0, 10.0)  # expected orders between the histograms
 RATIOS = (0.0, *(0.05 * 1.25**step for step in range(28)))  # upper ends of their bins; the first holds nothing spent
-_OWN = 2.0  # usual orders that everybody's mean order stands for
-_GAP = 30.0  # days that a customer without history is given for a gap
-_MOST = 3.0  # of a logarithmic rate: twenty orders in four weeks
+_OWN: Final = 2.0  # usual orders that everybody's mean order stands for
+_GAP: Final = 30.0  # days that a customer without history is given for a gap
+_MOST: Final = 3.0  # of a logarithmic rate: twenty orders in four weeks
 
 
 class Ledger(NamedTuple):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from zlib import crc32
 
 from mypy_extensions import mypyc_attr
@@ -43,7 +43,7 @@ class Kind(IntEnum):
         return self.name.lower()
 
 
-SEVERAL = 1_000  # episodes of a kind that may have several open at once begin here, at 1,000 × kind
+SEVERAL: Final = 1_000  # episodes of a kind that may have several open at once begin here, at 1,000 × kind
 
 
 def kind_of(episode: int) -> Kind:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
 
 from analytics.events import Event, What
@@ -36,22 +36,24 @@ from analytics.orders import DAY
 from analytics.profile import Profile
 from analytics.sections import Section, stored
 
-MIN_BASKETS = 6
-_FIRST = 2  # baskets, which are unfamiliar to nobody's surprise
-HABIT = 0.5  # familiar share from which on something is to be noticed
-CALM_YEARS = 1.0
-CHANGE_BASKETS, CHANGE_DAYS = 4, 20.0
-_BITS, _SHIFT = 256, 24
-_MIX = 0x9E3779B1  # Knuth's multiplicative hashing
-_FULL = 96
-_MAX_LINES = 24  # of a basket that are looked at
-_MEMORY = 20.0
-_PRIOR_BASKETS = 4.0
-_FADE = math.exp(-1.0 / 8.0)
-_FALLS_TO = 0.25
-_LOG_FALL = math.log(_FALLS_TO)
-_EACH = 4  # basket of a customer teaches everybody's share
-_EDGE = 0.02
+MIN_BASKETS: Final = 6
+_FIRST: Final = 2  # baskets, which are unfamiliar to nobody's surprise
+HABIT: Final = 0.5  # familiar share from which on something is to be noticed
+CALM_YEARS: Final = 1.0
+CHANGE_BASKETS: Final = 4
+CHANGE_DAYS: Final = 20.0
+_BITS: Final = 256
+_SHIFT: Final = 24
+_MIX: Final = 0x9E3779B1  # Knuth's multiplicative hashing
+_FULL: Final = 96
+_MAX_LINES: Final = 24  # of a basket that are looked at
+_MEMORY: Final = 20.0
+_PRIOR_BASKETS: Final = 4.0
+_FADE: Final = math.exp(-1.0 / 8.0)
+_FALLS_TO: Final = 0.25
+_LOG_FALL: Final = math.log(_FALLS_TO)
+_EACH: Final = 4  # basket of a customer teaches everybody's share
+_EDGE: Final = 0.02
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 from analytics.activity import Activity
 from analytics.events import Event
@@ -30,7 +30,7 @@ STATE = (
     "returns",
 )
 State = tuple[float, ...]
-NEVER_ORDERED = 2.0 * 365.0  # days that stand for no order at all
+NEVER_ORDERED: Final = 2.0 * 365.0  # days that stand for no order at all
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import cast
+from typing import Final, cast
 
 from analytics.activity import Activity, faded
 from analytics.events import Event, What
@@ -19,9 +19,9 @@ from analytics.orders import DAY, Orders
 from analytics.profile import Profile
 from analytics.sections import Section, stored
 
-MODEL = "campaign_response"
-WINDOW_DAYS = 14.0
-BIAS = -1.0
+MODEL: Final = "campaign_response"
+WINDOW_DAYS: Final = 14.0
+BIAS: Final = -1.0
 WORDS: Mapping[str, str] = {
     "answers": "How often they answered before",
     "pressure": "Messages of the last weeks",
@@ -33,13 +33,15 @@ WORDS: Mapping[str, str] = {
     "tickets": "Questions asked of late",
 }
 FEATURES = tuple(WORDS)
-GOOD, FAIR = 0.4, 0.15
+GOOD: Final = 0.4
+FAIR: Final = 0.15
 
-_PENDING = int(Kind.CAMPAIGN_RESPONSE)
-_ROW = Struct(f"<dB{len(CONTENDERS) + len(FEATURES)}f")  # sent at, answered, predictions, features
-_ANSWERED_AT = Struct("<d").size
-_PRESSURE_HALF_LIFE = 14 * DAY
-_USUAL_ANSWERS, _USUAL_WEIGHT = 0.3, 3.0
+_PENDING: Final = int(Kind.CAMPAIGN_RESPONSE)
+_ROW: Final = Struct(f"<dB{len(CONTENDERS) + len(FEATURES)}f")  # sent at, answered, predictions, features
+_ANSWERED_AT: Final = Struct("<d").size
+_PRESSURE_HALF_LIFE: Final = 14 * DAY
+_USUAL_ANSWERS: Final = 0.3
+_USUAL_WEIGHT: Final = 3.0
 
 
 @dataclass(slots=True)

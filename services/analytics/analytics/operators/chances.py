@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from analytics.operators.base import Adopted, Reason
 from analytics.operators.churn_model import Linear, clipped
 
 CONTENDERS = ("steady", "plain")  # the first is the champion
-MIN_EXAMPLES = 100
+MIN_EXAMPLES: Final = 100
 
 
 @dataclass

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
 
 from analytics.events import Event, What
@@ -34,20 +34,23 @@ from analytics.orders import DAY, Orders
 from analytics.profile import Profile
 from analytics.sections import Section, stored
 
-MIN_ORDERS = 5.0
-CALM_YEARS = 1.0
-CHANGE_ORDERS, CHANGE_DAYS = 4, 20.0
-_PRIOR_ORDERS = 2.0
-_KEPT = 0.97  # of a faded count, an order
-_MOST = 1.0 / (1.0 - _KEPT)  # orders that a faded count comes to
-_FADE = math.exp(-1.0 / 8.0)
-_STAYS = 0.1  # share of the usual channel once it was left
-_MAX_OWN, _MAX_CHANNELS = 4, 16
-_MAX_NAME = 40  # characters of a channel that count
-_LEAST_SHARE = 0.01
-_DOUBT, _MOST_DAYS = 0.1, 60.0
-_COUNT = Struct("<Hd")
-_NAME = Struct("<HdB")
+MIN_ORDERS: Final = 5.0
+CALM_YEARS: Final = 1.0
+CHANGE_ORDERS: Final = 4
+CHANGE_DAYS: Final = 20.0
+_PRIOR_ORDERS: Final = 2.0
+_KEPT: Final = 0.97  # of a faded count, an order
+_MOST: Final = 1.0 / (1.0 - _KEPT)  # orders that a faded count comes to
+_FADE: Final = math.exp(-1.0 / 8.0)
+_STAYS: Final = 0.1  # share of the usual channel once it was left
+_MAX_OWN: Final = 4
+_MAX_CHANNELS: Final = 16
+_MAX_NAME: Final = 40  # characters of a channel that count
+_LEAST_SHARE: Final = 0.01
+_DOUBT: Final = 0.1
+_MOST_DAYS: Final = 60.0
+_COUNT: Final = Struct("<Hd")
+_NAME: Final = Struct("<HdB")
 
 
 @dataclass(slots=True)

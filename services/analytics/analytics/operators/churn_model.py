@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import mul
+from typing import Final
 
 from analytics.operators.buying import State, fading
 
@@ -40,16 +41,22 @@ FEATURES = (
 CONTENDERS = ("projected", "direct", "plain")  # the first is the champion
 Phi = tuple[float, ...]
 
-_LONGEST_GAP = 9.0  # log days
-_USUAL_GAP = 30.0  # days; what a customer without gaps leans on
-_OWN_MEAN, _OWN_MEAN_WEIGHT = 3.4, 2.0  # log days; of a customer's own rhythm before it has shown
-_OWN_VAR, _OWN_VAR_WEIGHT = 0.7, 3.0
-_FAR = 2.0  # standard deviations beyond which an own rhythm says nothing more
-_WEB, _MAIL, _TICKETS, _RETURNS = 7.0, 30.0, 14.0, 60.0  # half-lives in days, as in Activity
+_LONGEST_GAP: Final = 9.0  # log days
+_USUAL_GAP: Final = 30.0  # days; what a customer without gaps leans on
+_OWN_MEAN: Final = 3.4  # log days; of a customer's own rhythm before it has shown
+_OWN_MEAN_WEIGHT: Final = 2.0
+_OWN_VAR: Final = 0.7
+_OWN_VAR_WEIGHT: Final = 3.0
+_FAR: Final = 2.0  # standard deviations beyond which an own rhythm says nothing more
+_WEB: Final = 7.0  # half-lives in days, as in Activity
+_MAIL: Final = 30.0
+_TICKETS: Final = 14.0
+_RETURNS: Final = 60.0
 _GAUSS = ((-math.sqrt(0.6), 5 / 18), (0.0, 8 / 18), (math.sqrt(0.6), 5 / 18))  # Legendre on [-1, 1], weights for 1
-_ROOT = math.sqrt(0.5)
-_LEAST, _MOST = 1e-6, 1.0 - 1e-6
-_PARTS = 32  # of the way from the average customer to this one
+_ROOT: Final = math.sqrt(0.5)
+_LEAST: Final = 1e-6
+_MOST: Final = 1.0 - 1e-6
+_PARTS: Final = 32  # of the way from the average customer to this one
 
 
 def phi(state: State, ahead: float = 0.0) -> Phi:

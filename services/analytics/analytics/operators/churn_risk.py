@@ -8,7 +8,7 @@ is biased towards quick buyers. Customers silent for long are many and teach lit
 import math
 from collections.abc import Mapping, Sequence
 from struct import Struct
-from typing import Any, cast
+from typing import Any, Final, cast
 from zlib import crc32
 
 from analytics.events import Event, What
@@ -37,17 +37,20 @@ from analytics.operators.churn_words import reasons_of, why
 from analytics.orders import DAY, Orders
 from analytics.profile import Profile
 
-MODEL = "churn_risk"
-ALARM, CALM = 0.70, 0.50
-MIN_ORDER_DAYS = 3
-MIN_EXAMPLES = 200
+MODEL: Final = "churn_risk"
+ALARM: Final = 0.70
+CALM: Final = 0.50
+MIN_ORDER_DAYS: Final = 3
+MIN_EXAMPLES: Final = 200
 
-_OUTCOMES, _STEPS = int(Kind.CHURN_RISK), 0x80 + int(Kind.CHURN_RISK)  # numbers of pending rows
-_STEP = Struct(f"<d{1 + len(STATE)}f")  # as of, weight, state
-_OUTCOME = Struct(f"<d{1 + len(CONTENDERS) + len(STATE)}f")  # as of, weight, predictions, state
-_LONG_SILENT, _ONE_IN = 182.0, 4
-_MOMENT = Struct("<d")
-_BETWEEN_OUTCOMES = 14 * DAY
+_OUTCOMES: Final = int(Kind.CHURN_RISK)  # numbers of pending rows
+_STEPS: Final = 0x80 + int(Kind.CHURN_RISK)
+_STEP: Final = Struct(f"<d{1 + len(STATE)}f")  # as of, weight, state
+_OUTCOME: Final = Struct(f"<d{1 + len(CONTENDERS) + len(STATE)}f")  # as of, weight, predictions, state
+_LONG_SILENT: Final = 182.0
+_ONE_IN: Final = 4
+_MOMENT: Final = Struct("<d")
+_BETWEEN_OUTCOMES: Final = 14 * DAY
 
 
 class ChurnRisk(Operator):

@@ -1,6 +1,7 @@
 """The reasons of a churn risk in words: what each group of features adds to the log-odds of the model."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from analytics.operators.base import Reason
 
@@ -23,8 +24,8 @@ _GROUPS: Mapping[str, tuple[tuple[str, ...], str, str]] = {
     "tickets": (("tickets",), "asked for help lately", "was helped lately"),
     "returns": (("returns",), "sent goods back lately", "sent goods back and goes on"),
 }
-_MOST = 3
-_LEAST = 1e-3
+_MOST: Final = 3
+_LEAST: Final = 1e-3
 
 
 def reasons_of(contributions: Mapping[str, float]) -> list[Reason]:

@@ -7,17 +7,18 @@ however often a customer is tested: the false alarms of a kind are limited per c
 
 import math
 from statistics import NormalDist
+from typing import Final
 
-DAY = 86_400.0
-YEAR_DAYS = 365.25
-ALARM_YEARS = 50.0  # measured, false alarms are rarer by far than the bound
-FALSE_ALARMS = 0.005  # a customer and year, where an alarm is one tail probability and nothing adds up
-CAP = 80 * ALARM_YEARS  # so that what was enough for long can still come down
-_MOST_DAYS = 60.0  # a pause adds no more: it is not known to have been as usual
-_BELIEVED = 10.0  # years of evidence at which an observation teaches half
-_MOST_RATIO = 60.0
+DAY: Final = 86_400.0
+YEAR_DAYS: Final = 365.25
+ALARM_YEARS: Final = 50.0  # measured, false alarms are rarer by far than the bound
+FALSE_ALARMS: Final = 0.005  # a customer and year, where an alarm is one tail probability and nothing adds up
+CAP: Final = 80 * ALARM_YEARS  # so that what was enough for long can still come down
+_MOST_DAYS: Final = 60.0  # a pause adds no more: it is not known to have been as usual
+_BELIEVED: Final = 10.0  # years of evidence at which an observation teaches half
+_MOST_RATIO: Final = 60.0
 _NORMAL = NormalDist()
-_ROOT_HALF = math.sqrt(0.5)
+_ROOT_HALF: Final = math.sqrt(0.5)
 
 
 def grown(evidence: float, days: float, fade: float, log_ratio: float) -> float:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 from analytics.activity import Activity
 from analytics.events import Event, What
@@ -28,9 +28,9 @@ from analytics.orders import DAY, Orders
 from analytics.profile import Profile
 from analytics.sections import Section, stored
 
-MODEL = "lead_conversion"
-WINDOW_DAYS = 28.0
-BIAS = -1.5
+MODEL: Final = "lead_conversion"
+WINDOW_DAYS: Final = 28.0
+BIAS: Final = -1.5
 WORDS: Mapping[str, str] = {
     "age": "How long ago they left their details",
     "visits": "Their visits",
@@ -44,10 +44,11 @@ WORDS: Mapping[str, str] = {
     "campaign": "Came by a campaign",
 }
 FEATURES = tuple(WORDS)
-GOOD, FAIR = 0.5, 0.25
+GOOD: Final = 0.5
+FAIR: Final = 0.25
 
-_PENDING = int(Kind.LEAD_CONVERSION)
-_ROW = Struct(f"<dd{len(CONTENDERS) + len(FEATURES)}f")  # as of, captured at, predictions, features
+_PENDING: Final = int(Kind.LEAD_CONVERSION)
+_ROW: Final = Struct(f"<dd{len(CONTENDERS) + len(FEATURES)}f")  # as of, captured at, predictions, features
 _FLAGS = ("company", "phone", "message", "consent", "campaign")
 
 

@@ -7,7 +7,7 @@ in batches, and what it publishes answers "bought with" and the next best offers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
 
 import orjson
@@ -17,14 +17,17 @@ from analytics.operators.base import NOTHING, Example, Kind, Operator, Outcome, 
 from analytics.profile import Profile
 from analytics.sections import Section, stored
 
-MODEL = "links"
-RECENT = 32  # products a customer bought last, from which offers are made
-NEAR = 6  # of these, how many are counted as followed by what is bought next
-MOST_LINES = 128  # of a basket; larger ones are sampled
-BATCH_ORDERS, BATCH_LINES, BATCH_SECONDS = 32, 512, 3600.0
-JUDGED_EVERY = 512  # lines from one judged basket to the next
-_MOST_SKU, _MOST_NAME = 64, 80
-_BITS = 768
+MODEL: Final = "links"
+RECENT: Final = 32  # products a customer bought last, from which offers are made
+NEAR: Final = 6  # of these, how many are counted as followed by what is bought next
+MOST_LINES: Final = 128  # of a basket; larger ones are sampled
+BATCH_ORDERS: Final = 32
+BATCH_LINES: Final = 512
+BATCH_SECONDS: Final = 3600.0
+JUDGED_EVERY: Final = 512  # lines from one judged basket to the next
+_MOST_SKU: Final = 64
+_MOST_NAME: Final = 80
+_BITS: Final = 768
 _FILTER_BYTES = _BITS // 8
 _CODES = tuple(Struct(f"<B{count}I") for count in range(RECENT + 1))
 

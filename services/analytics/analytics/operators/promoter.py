@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 from analytics.activity import Activity
 from analytics.events import Event, What
@@ -21,10 +21,12 @@ from analytics.orders import DAY, Orders
 from analytics.profile import Profile
 from analytics.sections import Section, stored
 
-MODEL = "promoter"
-SURVEY_ANSWERED = "Survey Answered"  # the name of the touchpoint, in the manner of the Segment spec
-PROMOTER, DETRACTOR, HIGHEST = 9.0, 6.0, 10.0  # at least, at most, and the end of the scale that begins with 0
-BIAS = -0.5
+MODEL: Final = "promoter"
+SURVEY_ANSWERED: Final = "Survey Answered"  # the name of the touchpoint, in the manner of the Segment spec
+PROMOTER: Final = 9.0  # at least, at most, and the end of the scale that begins with 0
+DETRACTOR: Final = 6.0
+HIGHEST: Final = 10.0
+BIAS: Final = -0.5
 WORDS: Mapping[str, str] = {
     "score": "Their earlier answers, or that there are none",
     "answers": "How often they answered",
@@ -37,12 +39,14 @@ WORDS: Mapping[str, str] = {
     "visits": "Their visits",
 }
 FEATURES = tuple(WORDS)
-SELDOM = 0.2
+SELDOM: Final = 0.2
 AGAIN_SECONDS = DAY  # within which of another answer one teaches nothing: it is foretold by that, or is that, changed
 
-_USUAL_SCORE, _USUAL_WEIGHT = 8.0, 1.0
-_TENTHS = 10
-_MOST_ANSWERS, _LATEST = 0xFF, 0xFFFF_FFFF  # what is stored
+_USUAL_SCORE: Final = 8.0
+_USUAL_WEIGHT: Final = 1.0
+_TENTHS: Final = 10
+_MOST_ANSWERS: Final = 0xFF  # what is stored
+_LATEST: Final = 0xFFFF_FFFF
 _NUMERIC = re.compile(r"\s*[0-9]{1,2}(\.[0-9]+)?\s*").fullmatch
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 from analytics.events import Event, What
 from analytics.operators.base import (
@@ -36,17 +36,18 @@ from analytics.orders import Orders
 from analytics.profile import Profile
 from analytics.sections import Section, stored
 
-MIN_GAPS = 10
-_ALARM = 2.0 * ALARM_YEARS  # the mean gap is known from few gaps only
-CALM_YEARS = 1.0  # evidence below which it is over
-CHANGE_GAPS, CHANGE_DAYS = 8, 28.0  # so many gaps and days after it was raised it is the new usual
-_FACTOR = math.log(2.0)
-_MOST = 2.0  # log ratio of one gap (Huber's robust test): no single one decides, silence is another operator's
-_MEMORY = 60.0  # gaps; an older one fades
-_FADE = math.exp(-1.0 / 32.0)  # a gap
-_DOUBT = 1.28  # deviations that the shape is taken below its estimate: one in ten is less regular still
-_CLIP = 4.0  # spreads that one gap counts for at most, so that a new pace does not pass for irregularity
-_LEAST_SPREAD = 0.02  # nobody is more regular than shape 25
+MIN_GAPS: Final = 10
+_ALARM: Final = 2.0 * ALARM_YEARS  # the mean gap is known from few gaps only
+CALM_YEARS: Final = 1.0  # evidence below which it is over
+CHANGE_GAPS: Final = 8  # so many gaps and days after it was raised it is the new usual
+CHANGE_DAYS: Final = 28.0
+_FACTOR: Final = math.log(2.0)
+_MOST: Final = 2.0  # log ratio of one gap (Huber's robust test): no single one decides, silence is another operator's
+_MEMORY: Final = 60.0  # gaps; an older one fades
+_FADE: Final = math.exp(-1.0 / 32.0)  # a gap
+_DOUBT: Final = 1.28  # deviations that the shape is taken below its estimate: one in ten is less regular still
+_CLIP: Final = 4.0  # spreads that one gap counts for at most, so that a new pace does not pass for irregularity
+_LEAST_SPREAD: Final = 0.02  # nobody is more regular than shape 25
 
 
 @dataclass(slots=True)

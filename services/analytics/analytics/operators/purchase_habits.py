@@ -3,15 +3,17 @@
 import math
 from dataclasses import dataclass
 from struct import Struct
+from typing import Final
 
 from analytics.forecasts.amounts import Purse
 from analytics.orders import SCALE, Account, Orders
 from analytics.profile import Profile
 from analytics.sections import Section, stored
 
-_FADING = 0.2
-_MOST = 65_535
-_ALL_TEACH, _TEACH_EVERY = 8, 4  # gaps or orders that all teach; after them every fourth, counted four times
+_FADING: Final = 0.2
+_MOST: Final = 65_535
+_ALL_TEACH: Final = 8  # gaps or orders that all teach; after them every fourth, counted four times
+_TEACH_EVERY: Final = 4
 
 
 @dataclass(slots=True)
@@ -85,8 +87,8 @@ def teaching_weight(count: int) -> int:
 
 
 _Moments = tuple[int, float, float, float, float]
-_ROUNDED = Struct("<2fef")
-_LARGEST = 3e38
+_ROUNDED: Final = Struct("<2fef")
+_LARGEST: Final = 3e38
 
 
 def _noted(known: _Moments, x: float) -> _Moments:

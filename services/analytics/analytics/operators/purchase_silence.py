@@ -6,7 +6,7 @@ it is reached. Whoever buys like clockwork is missed soon; whoever buys at rando
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from analytics.events import Event, What
 from analytics.operators.base import (
@@ -35,9 +35,9 @@ from analytics.operators.spend_words import usual_spend
 from analytics.orders import DAY, Orders
 from analytics.profile import NEVER, Profile
 
-MAX_UPDATES = 3
-_HALF_Z = 2.33  # the silence that one rhythm in a hundred shows scores one half
-_RAREST = 10_000
+MAX_UPDATES: Final = 3
+_HALF_Z: Final = 2.33  # the silence that one rhythm in a hundred shows scores one half
+_RAREST: Final = 10_000
 
 
 class PurchaseSilence(Operator):

@@ -6,7 +6,7 @@ any customer and moment, how many days remain if the customer orders again, and 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from analytics.events import Event, What
 from analytics.forecasts.gaps import GapModel, Habit
@@ -15,11 +15,11 @@ from analytics.operators.purchase_habits import Habits, teaching_weight
 from analytics.orders import DAY, Orders
 from analytics.profile import WEEKLY, Profile
 
-MODEL = "purchase_timing"
-MIN_EXAMPLES = 200
-MIN_GAPS = 2  # of the customer's own, for enough evidence
-_SHORTEST = 0.05  # days; a shorter gap over midnight is one visit
-_LONGEST = 3_650.0
+MODEL: Final = "purchase_timing"
+MIN_EXAMPLES: Final = 200
+MIN_GAPS: Final = 2  # of the customer's own, for enough evidence
+_SHORTEST: Final = 0.05  # days; a shorter gap over midnight is one visit
+_LONGEST: Final = 3_650.0
 
 
 class NextAt(NamedTuple):

@@ -5,7 +5,7 @@ publishes says, for any customer and moment, the next order's median and bounds.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from analytics.events import Event, What
 from analytics.forecasts.amounts import AmountModel, Purse
@@ -15,10 +15,10 @@ from analytics.operators.purchase_habits import Habits, account_of, teaching_wei
 from analytics.orders import DAY, SCALE, Account, Orders
 from analytics.profile import Profile
 
-MODEL = "purchase_value"
-MIN_EXAMPLES = 200
-MIN_ORDERS = 3  # of the customer's own, for enough evidence
-_LONGEST = 3_650.0
+MODEL: Final = "purchase_value"
+MIN_EXAMPLES: Final = 200
+MIN_ORDERS: Final = 3  # of the customer's own, for enough evidence
+_LONGEST: Final = 3_650.0
 
 
 class NextValue(NamedTuple):

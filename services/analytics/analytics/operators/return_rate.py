@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 from analytics.events import Event, What
 from analytics.operators.base import (
@@ -32,13 +32,14 @@ from analytics.orders import DAY, Orders
 from analytics.profile import Profile
 from analytics.sections import Section, stored
 
-MIN_ORDERS = 5.0
-CALM_YEARS = 1.0
-CHANGE_ORDERS = 12  # orders after an alarm until what is then seen is the new usual
-_PRIOR_ORDERS = 10.0
-_KEPT = 0.99  # of a faded count, an order
-_FADE = math.exp(-1.0 / 12.0)  # an order
-_FACTOR, _MORE_AT_LEAST = 3.0, 0.4
+MIN_ORDERS: Final = 5.0
+CALM_YEARS: Final = 1.0
+CHANGE_ORDERS: Final = 12  # orders after an alarm until what is then seen is the new usual
+_PRIOR_ORDERS: Final = 10.0
+_KEPT: Final = 0.99  # of a faded count, an order
+_FADE: Final = math.exp(-1.0 / 12.0)  # an order
+_FACTOR: Final = 3.0
+_MORE_AT_LEAST: Final = 0.4
 
 
 @dataclass(slots=True)

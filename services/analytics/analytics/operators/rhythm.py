@@ -11,24 +11,25 @@ real tails are is learned from all gaps, by Hill's estimator (1975) on their tai
 import math
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from analytics.operators.evidence import FALSE_ALARMS, YEAR_DAYS, normal_quantile, normal_tail, shrunk, weighted
 from analytics.orders import DAY, Orders
 from analytics.profile import NEVER, Profile
 from analytics.sections import Section, stored
 
-MIN_GAPS = 3
-_MEMORY = 20.0  # gaps; an older one fades
-_PRIOR_VAR = 2.0  # gaps that the group's variance counts for
-_PRIOR_MEAN = 0.5  # gaps that the group's mean counts for
-_SEGMENT_PRIOR = 100.0  # gaps of everybody that a segment's own numbers lean on
-_MAX_GROUPS = 64
-_CLIP, _CLIPPED = 6.0, 1.04  # squared residuals count up to six variances; a normal one loses 4 % by that
-_TAIL = 0.05  # what is less likely is the tail that Hill's estimator looks at
-_LEAST_RATIO = 1.8
-_TABLE = 64
-_GROUP = Struct("<Hddd")
+MIN_GAPS: Final = 3
+_MEMORY: Final = 20.0  # gaps; an older one fades
+_PRIOR_VAR: Final = 2.0  # gaps that the group's variance counts for
+_PRIOR_MEAN: Final = 0.5  # gaps that the group's mean counts for
+_SEGMENT_PRIOR: Final = 100.0  # gaps of everybody that a segment's own numbers lean on
+_MAX_GROUPS: Final = 64
+_CLIP: Final = 6.0  # squared residuals count up to six variances; a normal one loses 4 % by that
+_CLIPPED: Final = 1.04
+_TAIL: Final = 0.05  # what is less likely is the tail that Hill's estimator looks at
+_LEAST_RATIO: Final = 1.8
+_TABLE: Final = 64
+_GROUP: Final = Struct("<Hddd")
 
 
 def _moments(days: int) -> tuple[float, float]:

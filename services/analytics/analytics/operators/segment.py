@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -31,14 +31,16 @@ from analytics.profile import Profile
 from analytics.sections import Section, stored
 from common.clock import rfc3339
 
-MODEL = "segments"
-ENTERED, LEFT = "heed.segment.entered.v1", "heed.segment.left.v1"
-UNKNOWN = "unknown"
+MODEL: Final = "segments"
+ENTERED: Final = "heed.segment.entered.v1"
+LEFT: Final = "heed.segment.left.v1"
+UNKNOWN: Final = "unknown"
 FEATURES = ("frequency", "money", "gap", "overdue", "tenure")
-PURCHASES = 12  # of a customer, from the first, after which buying again is counted
-MARGIN = 0.9  # another segment is nearer when its distance is less than this part of the own one's
-BATCH_ROWS, BATCH_SECONDS = 64, 3600.0
-SAMPLED_FROM = 20_000  # examples, from which on a customer is learned from every fourth time only
+PURCHASES: Final = 12  # of a customer, from the first, after which buying again is counted
+MARGIN: Final = 0.9  # another segment is nearer when its distance is less than this part of the own one's
+BATCH_ROWS: Final = 64
+BATCH_SECONDS: Final = 3600.0
+SAMPLED_FROM: Final = 20_000  # examples, from which on a customer is learned from every fourth time only
 
 Facts = tuple[float, float, float, float, float, str]
 Features = tuple[float, float, float, float, float]

@@ -10,25 +10,27 @@ segment (`Group`) as on a few more orders.
 import math
 from dataclasses import dataclass, field
 from struct import Struct
+from typing import Final
 
 from analytics.operators.evidence import shrunk, weighted
 from analytics.sections import Section, stored
 
-MIN_ORDERS = 5
-PRIOR_ORDERS = 8.0  # orders that the group's variance counts for
-_PRIOR_MEAN = 0.5  # orders that the group's mean counts for
-_MEMORY = 50.0  # orders; an older one fades
-_SEGMENT_PRIOR = 200.0  # orders of everybody that a segment's own numbers lean on
-_MAX_CURRENCIES = 3
-_MAX_GROUPS = 64
+MIN_ORDERS: Final = 5
+PRIOR_ORDERS: Final = 8.0  # orders that the group's variance counts for
+_PRIOR_MEAN: Final = 0.5  # orders that the group's mean counts for
+_MEMORY: Final = 50.0  # orders; an older one fades
+_SEGMENT_PRIOR: Final = 200.0  # orders of everybody that a segment's own numbers lean on
+_MAX_CURRENCIES: Final = 3
+_MAX_GROUPS: Final = 64
 _TAILS = (4.0, 6.0, 10.0, 20.0, 60.0)  # degrees of freedom
 _NORMS = tuple(math.lgamma((d + 1) / 2) - math.lgamma(d / 2) - 0.5 * math.log(d * math.pi) for d in _TAILS)
-_CENSORED = 9.0  # z squared beyond which a residual says nothing more about the tails
-_CLIP, _CLIPPED = 6.0, 1.04  # squared residuals count up to six variances; a normal one loses 4 % by that
-_LEAST_VAR = 1e-4  # nobody is known to within one per cent
-_BASELINE = Struct("<3s12d2H")
-_GROUP = Struct("<3sH5d")
-_SHAPE = Struct("<3sId2B10d")
+_CENSORED: Final = 9.0  # z squared beyond which a residual says nothing more about the tails
+_CLIP: Final = 6.0  # squared residuals count up to six variances; a normal one loses 4 % by that
+_CLIPPED: Final = 1.04
+_LEAST_VAR: Final = 1e-4  # nobody is known to within one per cent
+_BASELINE: Final = Struct("<3s12d2H")
+_GROUP: Final = Struct("<3sH5d")
+_SHAPE: Final = Struct("<3sId2B10d")
 
 
 Scale = tuple[float, float, float]  # the next order on one scale: mean, variance, and the square of this order's z

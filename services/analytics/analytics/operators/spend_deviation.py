@@ -8,7 +8,7 @@ usual, and that is said.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from analytics.events import Event, What
 from analytics.operators.base import NOTHING, Adopted, Clear, Kind, Noted, Operator, Outcome, Raise, Standing, World
@@ -22,11 +22,13 @@ from analytics.operators.spend_words import usual_spend as usual_spend
 from analytics.orders import DAY, SCALE, Orders
 from analytics.profile import NEVER, Profile
 
-CHANGE_ORDERS, CHANGE_DAYS = 4, 20.0  # so many unusual, for so long, half of all or more: the new usual
-CALM_DAYS = 7.0  # since the last unusual order, and a usual one after it: over
-EPISODE_DAYS, EPISODE_GAPS = 30.0, 2.0  # the longer of these without any order: over
+CHANGE_ORDERS: Final = 4  # so many unusual, for so long, half of all or more: the new usual
+CHANGE_DAYS: Final = 20.0
+CALM_DAYS: Final = 7.0  # since the last unusual order, and a usual one after it: over
+EPISODE_DAYS: Final = 30.0  # the longer of these without any order: over
+EPISODE_GAPS: Final = 2.0
 _UNKNOWN = (Noted(Kind.SPEND_DEVIATION, 0.0, False),)
-_STUDY_ALL = 2_000  # orders that are all studied for the population; then each eighth
+_STUDY_ALL: Final = 2_000  # orders that are all studied for the population; then each eighth
 
 
 class SpendDeviation(Operator):

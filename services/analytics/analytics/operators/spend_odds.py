@@ -7,25 +7,28 @@ with many orders a day a spell lasts a fortnight, for one with ten a year some o
 """
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from analytics.operators.evidence import CAP, DAY, YEAR_DAYS
 from analytics.operators.spend_baseline import Baseline, Group, Scale, Shape, log_density
 
-_SHARE = 0.5  # of a spell's orders are unusual
-_ENTERED = 0.2 / YEAR_DAYS  # spells a day, as prior
-_ENTERED_MOST = 0.05
-_SPELL_DAYS, _BY_ORDERS = 14.0, 1.0 / 8.0  # what came before fades by the slower of the two
-_ORDER_FADE = math.exp(-_BY_ORDERS)
-_PAUSE_DAYS = 60.0  # a longer pause is no longer known to have been as usual
-_ODDS_MOST = 50.0
-_DOUBT = 0.05  # for teaching, a spell is never held less likely than this
-_FACTOR, _FACTOR_VAR = 1.3, 0.64  # logarithm of an unusual order's factor, and its variance
-_FALL = 0.7  # how steeply the density of larger factors falls
-_MORE, _LESS = math.log(0.6), math.log(0.4)  # more than usual is a little likelier than less
-_HALF_NORMAL = math.sqrt(math.pi / 2)
-_RATIO_MOST = 30.0
-LEAST_AMOUNT = 1e-9
+_SHARE: Final = 0.5  # of a spell's orders are unusual
+_ENTERED: Final = 0.2 / YEAR_DAYS  # spells a day, as prior
+_ENTERED_MOST: Final = 0.05
+_SPELL_DAYS: Final = 14.0  # what came before fades by the slower of the two
+_BY_ORDERS: Final = 1.0 / 8.0
+_ORDER_FADE: Final = math.exp(-_BY_ORDERS)
+_PAUSE_DAYS: Final = 60.0  # a longer pause is no longer known to have been as usual
+_ODDS_MOST: Final = 50.0
+_DOUBT: Final = 0.05  # for teaching, a spell is never held less likely than this
+_FACTOR: Final = 1.3  # logarithm of an unusual order's factor, and its variance
+_FACTOR_VAR: Final = 0.64
+_FALL: Final = 0.7  # how steeply the density of larger factors falls
+_MORE: Final = math.log(0.6)  # more than usual is a little likelier than less
+_LESS: Final = math.log(0.4)
+_HALF_NORMAL: Final = math.sqrt(math.pi / 2)
+_RATIO_MOST: Final = 30.0
+LEAST_AMOUNT: Final = 1e-9
 
 
 class Judged(NamedTuple):

@@ -1,6 +1,7 @@
 """What is said of a customer's spending."""
 
 import math
+from typing import Final
 
 from analytics.operators.base import Finding, Kind, Level, Reading, Reason, Standing, World, money_text
 from analytics.operators.spend_baseline import MIN_ORDERS, Baseline, Group, Shape, Spend, SpendPopulation
@@ -8,8 +9,8 @@ from analytics.operators.spend_odds import LEAST_AMOUNT, Judged, probability, va
 from analytics.orders import SCALE, Orders
 from analytics.profile import Profile
 
-_LARGE_FACTOR = 5.0
-_SEVERAL = 3
+_LARGE_FACTOR: Final = 5.0
+_SEVERAL: Final = 3
 
 
 def explain(baseline: Baseline, amount: int, judged: Judged, shape: Shape) -> Finding:

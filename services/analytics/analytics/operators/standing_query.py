@@ -7,7 +7,7 @@ fact that falls out of a window, is looked at by the timer at the earliest momen
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from analytics.events import Event, What
 from analytics.operators.base import (
@@ -36,9 +36,9 @@ from analytics.queries.view import Now, Recorded
 from analytics.queries.vocabulary import Type
 
 SCORES = {"high": 0.95, "medium": 0.8, "low": 0.65}
-_KIND = int(Kind.STANDING_QUERY)
-_FIRST_EPISODE = SEVERAL * int(Kind.STANDING_QUERY)
-_AGAIN_SECONDS = 1.0  # a moment that rounding put into the past
+_KIND: Final = int(Kind.STANDING_QUERY)
+_FIRST_EPISODE: Final = SEVERAL * int(Kind.STANDING_QUERY)
+_AGAIN_SECONDS: Final = 1.0  # a moment that rounding put into the past
 
 
 class StandingQuery(Operator):

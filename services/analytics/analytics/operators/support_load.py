@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 from analytics.activity import TICKET_HALF_LIFE, Activity
 from analytics.events import Event, What
@@ -34,12 +34,12 @@ from analytics.orders import DAY, Orders
 from analytics.profile import NEVER, Profile
 from analytics.sections import Section, stored
 
-CALM = 1.0
-_WINDOW_DAYS = 14 / math.log(2)
-_LEAST_RECENT = 2.4
-_PRIOR_DAYS = 60.0
-_MOST_TERMS = 10_000
-_LEAST_A_YEAR = 0.5  # tickets; each is a test
+CALM: Final = 1.0
+_WINDOW_DAYS: Final = 14 / math.log(2)
+_LEAST_RECENT: Final = 2.4
+_PRIOR_DAYS: Final = 60.0
+_MOST_TERMS: Final = 10_000
+_LEAST_A_YEAR: Final = 0.5  # tickets; each is a test
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 from analytics.events import Event, What
 from analytics.operators.base import (
@@ -32,15 +32,16 @@ from analytics.orders import DAY
 from analytics.profile import Profile
 from analytics.sections import Section, stored
 
-MIN_WEEKS = 5
-CALM_YEARS = 0.5
-_ALARM = 2.0 * ALARM_YEARS  # the mean is known from few weeks only
-CHANGE_WEEKS = 6
-_LEAST_USUAL = 2.0  # visits a week from which on fewer are to be noticed
-_MEMORY = 16.0
-_PRIOR_WEEKS = 1.0
-_FADE = math.exp(-1.0 / 8.0)
-_UP, _DOWN = 3.0, 0.25
+MIN_WEEKS: Final = 5
+CALM_YEARS: Final = 0.5
+_ALARM: Final = 2.0 * ALARM_YEARS  # the mean is known from few weeks only
+CHANGE_WEEKS: Final = 6
+_LEAST_USUAL: Final = 2.0  # visits a week from which on fewer are to be noticed
+_MEMORY: Final = 16.0
+_PRIOR_WEEKS: Final = 1.0
+_FADE: Final = math.exp(-1.0 / 8.0)
+_UP: Final = 3.0
+_DOWN: Final = 0.25
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ year late.
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from analytics.forecasts.year import DAYS, STRETCH, Ledger, YearModel
 from analytics.operators.base import NOTHING, Example, Kind, Outcome, World
@@ -15,11 +15,11 @@ from analytics.operators.purchase_habits import account_of
 from analytics.orders import DAY, SCALE, Account, Orders
 from analytics.profile import Profile
 
-MODEL = "value_12m"
-MIN_EXAMPLES = 200
-ROW = Struct("<7d")  # as of, spent by then, the ledger; the first is the stretch: since, spent by then, currency
-_PENDING = int(Kind.PURCHASE_VALUE)
-_ENOUGH_REACH = 180.0  # days labels have to tell of, for enough evidence
+MODEL: Final = "value_12m"
+MIN_EXAMPLES: Final = 200
+ROW: Final = Struct("<7d")  # as of, spent by then, the ledger; the first is the stretch: since, spent by then, currency
+_PENDING: Final = int(Kind.PURCHASE_VALUE)
+_ENOUGH_REACH: Final = 180.0  # days labels have to tell of, for enough evidence
 
 
 class NextYear(NamedTuple):
