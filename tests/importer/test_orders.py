@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from heed.importer.orders import Grouped, batches, group, parse_time, segment_event, shift_to_now
-from heed.importer.reading import Columns, read_lines
+from heed.importer.orders import Grouped, batches, group, read_times, segment_event, shift_to_now
+from heed.importer.reading import Columns, read_column, read_lines
 from heed.importer.tables import UnreadableError
 
 COLUMNS = Columns("CustomerID", "InvoiceDate", "InvoiceNo", "StockCode", "Quantity", "UnitPrice")
@@ -29,7 +29,7 @@ A7,X,mug,1,2010-12-04 10:00:00,NaN,12346.0
 
 
 def grouped(path: Path) -> Grouped:
-    return group(read_lines(path, COLUMNS))
+    return group(read_lines(path, COLUMNS), read_times(read_column(path, COLUMNS.time)))
 
 
 @pytest.fixture(params=["plain", "gz", "parquet"])
@@ -96,10 +96,20 @@ def test_live_shifts_so_that_the_last_order_is_now(file: Path) -> None:
         ("2010-12-01 08:26:00", datetime(2010, 12, 1, 8, 26, tzinfo=UTC)),
         ("19970101", datetime(1997, 1, 1, tzinfo=UTC)),
         ("2010-12-01T08:26:00+02:00", datetime(2010, 12, 1, 6, 26, tzinfo=UTC)),
+        ("11/1/2000", datetime(2000, 1, 11, tzinfo=UTC)),
+        ("14-Jan-15", datetime(2015, 1, 14, tzinfo=UTC)),
     ],
 )
 def test_times(text: str, moment: datetime) -> None:
-    assert parse_time(text) == moment
+    assert read_times([text]) == {text: moment}
+
+
+def test_a_date_means_the_same_in_every_row() -> None:
+    """3/4/2011 alone is the third of April; in a file that has a 14th as its second number it is not."""
+    assert read_times(["3/4/2011 10:00"])["3/4/2011 10:00"] == datetime(2011, 4, 3, 10, tzinfo=UTC)
+    both = read_times(["3/4/2011 10:00", "3/14/2011 10:00"])
+    assert both["3/4/2011 10:00"] == datetime(2011, 3, 4, 10, tzinfo=UTC)
+    assert both["3/14/2011 10:00"] == datetime(2011, 3, 14, 10, tzinfo=UTC)
 
 
 def test_requests_are_cut_by_count_and_size() -> None:

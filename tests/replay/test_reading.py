@@ -9,9 +9,9 @@ import pyarrow.parquet
 import pytest
 
 from heed.importer.tables import UnreadableError
+from heed.importer.values import NO_MOMENT, moments, numbers, texts, tidied
 from heed.replay.options import Columns, Exclusion
 from heed.replay.reading import Log, read_log
-from heed.replay.values import NO_MOMENT, moments, numbers, texts, tidied
 
 PLAIN = Columns("who", "when", amount="total", id="no")
 ROWS = [

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from heed.client import ApiError
 from heed.commands.context import console, installation
-from heed.importer.orders import Grouped, group, shift_to_now
+from heed.importer.orders import Grouped, group, read_times, shift_to_now
 from heed.importer.posting import Importer, progress_path
-from heed.importer.reading import Columns, read_lines
+from heed.importer.reading import Columns, read_column, read_lines
 from heed.importer.tables import UnreadableError
 from heed.platform.layout import default_layout
 
@@ -64,7 +64,7 @@ def orders(
 def _read(file: Path, columns: Columns) -> Grouped:
     try:
         with console.status(f"reading {file.name}"):
-            return group(read_lines(file, columns))
+            return group(read_lines(file, columns), read_times(read_column(file, columns.time)))
     except UnreadableError as error:
         raise ApiError(str(error)) from None
 

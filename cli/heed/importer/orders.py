@@ -2,15 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from heed.importer.reading import Line
+import pyarrow as pa
 
-_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y%m%d", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%Y-%m-%d")
+from heed.importer.reading import Line
+from heed.importer.values import moments, tidied
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # microseconds of the years 1 to 9999
 _FLOAT_INTEGER = re.compile(r"(\d+)\.0+")
 
 
@@ -51,15 +55,18 @@ class Grouped:
         return Counter(refused.reason for refused in self.refused)
 
 
-def group(lines: Iterable[Line]) -> Grouped:
-    """Lines with the same order id and customer are one order. A row that says too little is refused, not guessed."""
+def group(lines: Iterable[Line], times: Mapping[str, datetime]) -> Grouped:
+    """Lines with the same order id and customer are one order. A row that says too little is refused, not guessed.
+
+    `times` as `read_times` read them.
+    """
     orders: dict[tuple[str, str], Order] = {}
     refused: list[Refused] = []
     rows = 0
     for line in lines:
         rows += 1
         try:
-            _add(orders, line)
+            _add(orders, line, times)
         except ValueError as error:
             refused.append(Refused(line.row, str(error), line.order))
     ordered = sorted(orders.values(), key=lambda order: (order.at, order.id, order.customer))
@@ -93,7 +100,7 @@ def segment_event(order: Order, currency: str, shift: timedelta) -> dict[str, An
     }
 
 
-def _add(orders: dict[tuple[str, str], Order], line: Line) -> None:
+def _add(orders: dict[tuple[str, str], Order], line: Line, times: Mapping[str, datetime]) -> None:
     if line.fault:
         raise ValueError(line.fault)
     if not line.customer:
@@ -101,7 +108,9 @@ def _add(orders: dict[tuple[str, str], Order], line: Line) -> None:
     if not line.order:
         raise ValueError("no order id")
     quantity, price = _quantity(line), _price(line)
-    at = parse_time(line.time)
+    at = times.get(line.time)
+    if at is None:
+        raise ValueError(f"not a time: {line.time!r}" if line.time else "no time")
     customer = _whole(line.customer)
     order = orders.setdefault((line.order, customer), Order(line.order, customer, at))
     order.at = min(order.at, at)
@@ -111,21 +120,18 @@ def _add(orders: dict[tuple[str, str], Order], line: Line) -> None:
         order.items[-1]["name"] = line.name
 
 
-def parse_time(text: str) -> datetime:
-    """A moment; one without an offset is taken as UTC. Raises ValueError."""
-    moment: datetime | None = None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        for form in _FORMATS:
-            try:
-                moment = datetime.strptime(text, form)  # noqa: DTZ007  (a missing offset becomes UTC below)
-                break
-            except ValueError:
-                continue
-    if moment is None:
-        raise ValueError(f"not a time: {text!r}" if text else "no time")
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+def read_times(texts: Iterable[str]) -> dict[str, datetime]:
+    """What the texts of a column say, without an offset taken as UTC; nothing for what is no time.
+
+    The form is found for all of them, so that 3/4/2024 means the same in every row.
+    """
+    distinct = sorted(set(texts))
+    found = moments(tidied(pa.array(distinct, pa.string())))
+    return {
+        text: _EPOCH + timedelta(microseconds=at)
+        for text, at in zip(distinct, found.tolist(), strict=True)
+        if _FIRST <= at <= _LAST
+    }
 
 
 def _quantity(line: Line) -> Decimal:

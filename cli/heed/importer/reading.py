@@ -64,6 +64,12 @@ def read_lines(path: Path, columns: Columns) -> Iterator[Line]:
         yield Line(row + 1, **dict.fromkeys(order, ""), fault=MISSHAPEN)
 
 
+def read_column(path: Path, column: str) -> Iterator[str]:
+    """The texts of one column, as `read_lines` has them. Raises UnreadableError."""
+    for batch in Table(path, [column]).batches():
+        yield from _texts(batch, column)
+
+
 def _texts(batch: pa.RecordBatch, column: str | None) -> list[str]:
     if column is None:
         return [""] * batch.num_rows

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from heed.importer.values import Bools, Floats, Ints
 from heed.replay.reading import Log
 from heed.replay.rows import DAY, SCALE, SECOND
-from heed.replay.values import Bools, Floats, Ints
 
 BINS = 10
 _PARTS = 65_536

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heed.importer.tables import MISSHAPEN, Table
+from heed.importer.values import Bools, Floats, Ints, empty, numbers, texts, tidied
 from heed.replay.options import Columns, Exclusion
 from heed.replay.rows import DAY, Rows, judged
-from heed.replay.values import Bools, Floats, Ints, empty, numbers, texts, tidied
 
 
 @dataclass(frozen=True)

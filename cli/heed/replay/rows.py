@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heed.replay.values import NO_MOMENT, Bools, Floats, Ints, empty, moments, numbers, texts
+from heed.importer.values import NO_MOMENT, Bools, Floats, Ints, empty, moments, numbers, texts
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND

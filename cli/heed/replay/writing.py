@@ -13,9 +13,9 @@ import pyarrow.parquet
 
 from analytics.operators.base import Kind, Noted
 from common.envelope import Envelope
+from heed.importer.values import Ints
 from heed.replay.reading import Log, Refused
 from heed.replay.rows import SECOND
-from heed.replay.values import Ints
 
 _MOMENT = pa.timestamp("us", "UTC")
 _READING = pa.struct([("value", pa.float64()), ("unit", pa.string()), ("text", pa.string())])
