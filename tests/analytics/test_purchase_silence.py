@@ -115,6 +115,23 @@ def test_too_few_gaps_are_no_rhythm() -> None:
     assert alone.profiles["c_a"].timers
 
 
+def test_who_would_be_missed_after_years_only_is_not() -> None:
+    """After gaps of a day and of months nobody can tell from silence."""
+    alone = Alone(PurchaseSilence())
+    at = START
+    for gap in (1, 200, 2, 1, 150, 1):
+        alone.tell(order("c_a", at))
+        at += gap * DAY
+    profile = alone.profiles["c_a"]
+    assert 365 < profile.of(Rhythm).alarm < math.inf
+    assert not profile.timers
+
+    yearly = Alone(PurchaseSilence())
+    for year in range(6):
+        yearly.tell(order("c_b", START + year * 365 * DAY))
+    assert yearly.profiles["c_b"].timers, "who orders once a year is missed, but later"
+
+
 def test_the_next_order_is_expected_within_its_range() -> None:
     alone = Alone(PurchaseSilence())
     last = clockwork(alone, 20, 15)

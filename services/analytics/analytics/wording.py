@@ -14,3 +14,9 @@ def days_text(days: float) -> str:
     """`1 day`, `9 days`, `2.5 days`."""
     number = f"{days:.0f}" if days >= 3 or days == round(days) else f"{days:.1f}"
     return f"{number} day" if number == "1" else f"{number} days"
+
+
+def every_text(days: float) -> str:
+    """After "every": `day`, `9 days`, `2.5 days`."""
+    text = days_text(days)
+    return "day" if text == "1 day" else text

@@ -14,6 +14,7 @@ from analytics.orders import DAY
 from analytics.profile import Profile
 from analytics.sections import S, Sections
 from analytics.wording import days_text as days_text
+from analytics.wording import every_text as every_text
 from analytics.wording import money_text as money_text
 
 

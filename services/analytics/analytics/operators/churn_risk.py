@@ -29,6 +29,7 @@ from analytics.operators.base import (
     Standing,
     World,
     days_text,
+    every_text,
 )
 from analytics.operators.buying import STATE, Buying, State, state_of
 from analytics.operators.churn_model import CONTENDERS, ChurnModel
@@ -131,18 +132,18 @@ def enough(orders: Orders, adopted: Adopted | None) -> bool:
 
 
 def explain(profile: Profile, world: World, state: State, risk: float, now: float) -> Finding:
-    """The words and numbers of a risk."""
+    """The words and numbers of a risk; what raises it comes first."""
     adopted, orders, buying = world.models[MODEL], profile.of(Orders), profile.of(Buying)
     days = world.plan.horizon / DAY
     silent, usual = (now - orders.last_at) / DAY, math.exp(buying.gap_mean)
-    reasons = reasons_of(model_of(adopted).contributions(state, days))
+    reasons = sorted(reasons_of(model_of(adopted).contributions(state, days)), key=lambda reason: reason.weight <= 0)
     return Finding(
         kind=Kind.CHURN_RISK,
         direction="bad",
         severity="high" if orders.count >= 8 else "medium",
         score=risk,
         sentence=f"{risk:.0%} likely not to buy in the next {days_text(days)}; {why(reasons)}.",
-        expected=Reading(round(usual, 2), "days", f"an order every {days_text(usual)}"),
+        expected=Reading(round(usual, 2), "days", f"an order every {every_text(usual)}"),
         observed=Reading(round(silent, 2), "days", f"last order {days_text(math.floor(silent))} ago"),
         reasons=reasons,
         step=("win_back", "Send a personal offer; the win-back journey has started"),

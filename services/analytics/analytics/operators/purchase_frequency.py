@@ -29,6 +29,7 @@ from analytics.operators.base import (
     Standing,
     World,
     days_text,
+    every_text,
 )
 from analytics.operators.evidence import ALARM_YEARS, certainty, grown, teaching, weighted
 from analytics.operators.rhythm import log_gap
@@ -106,7 +107,7 @@ class PurchaseFrequency(Operator):
         if pace.since < CHANGE_GAPS or pace.days < CHANGE_DAYS:
             return (Raise(explain(pace, gap)),) if max(pace.faster, pace.slower) >= _ALARM else NOTHING
         _adopt(pace)
-        return (Clear(self.kind, f"An order every {days_text(pace.mean + 0.5)} is the new usual."),)
+        return (Clear(self.kind, f"An order every {every_text(pace.mean + 0.5)} is the new usual."),)
 
     def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
         pace, label = profile.of(Tempo), "Order pace"
@@ -115,7 +116,7 @@ class PurchaseFrequency(Operator):
             return Standing(self.kind, label, None, Level.UNKNOWN, False, few, (), now)
         evidence = max(pace.faster, pace.slower)
         level = Level.ALARM if self.kind in profile.episodes else Level.WATCH if evidence > 20 else Level.OK
-        text = f"Usually an order every {days_text(pace.mean + 0.5)}."
+        text = f"Usually an order every {every_text(pace.mean + 0.5)}."
         known = f"{pace.gaps} gaps between orders, enough"
         return Standing(self.kind, label, certainty(evidence), level, True, known, (Reason("pace", text, 1.0),), now)
 
@@ -173,8 +174,8 @@ def explain(pace: Tempo, gap: float) -> Finding:
         direction="good" if fast else "bad",
         severity="low" if fast else "medium",
         score=certainty(evidence),
-        sentence=f"Orders come {now} than every {days_text(usual)} as usual; the last after {days_text(gap)}.",
-        expected=Reading(round(usual, 2), "days", f"an order every {days_text(usual)}"),
+        sentence=f"Orders come {now} than every {every_text(usual)} as usual; the last after {days_text(gap)}.",
+        expected=Reading(round(usual, 2), "days", f"an order every {every_text(usual)}"),
         observed=Reading(gap, "days", f"the last after {days_text(gap)}"),
         reasons=(
             Reason("pace", f"The last gaps fit orders twice as {'often' if fast else 'seldom'} far better.", 0.7),

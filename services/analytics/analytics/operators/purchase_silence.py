@@ -23,6 +23,7 @@ from analytics.operators.base import (
     Standing,
     World,
     days_text,
+    every_text,
     money_text,
     saturating,
 )
@@ -38,6 +39,8 @@ from analytics.profile import NEVER, Profile
 MAX_UPDATES: Final = 3
 _HALF_Z: Final = 2.33  # the silence that one rhythm in a hundred shows scores one half
 _RAREST: Final = 10_000
+_LATEST_DAYS: Final = 365.0  # the silence of whom it takes longer than both to miss is told to nobody
+_LATEST_GAPS: Final = 4.0
 
 
 class PurchaseSilence(Operator):
@@ -47,8 +50,7 @@ class PurchaseSilence(Operator):
     def learn(self, profile: Profile, event: Event, world: World) -> Sequence[Outcome]:
         orders = profile.of(Orders)
         renewed = orders.gap > 0 and learn_gap(profile, orders.gap, world.of(RhythmPopulation))
-        alarm = profile.of(Rhythm).alarm
-        profile.set_timer(self.kind, NEVER if alarm == NEVER else orders.last_at + alarm * DAY)
+        profile.set_timer(self.kind, missed_at(profile))
         if self.kind not in profile.episodes:
             return ()
         why = "They ordered again; the second long gap in a row is the new usual." if renewed else "They ordered again."
@@ -65,8 +67,7 @@ class PurchaseSilence(Operator):
         rhythm = profile.of(Rhythm)
         rhythm.alarm = alarm_days(profile, world.of(RhythmPopulation))
         if self.kind not in profile.episodes:
-            due = NEVER if rhythm.alarm == NEVER else profile.of(Orders).last_at + rhythm.alarm * DAY
-            profile.set_timer(self.kind, due)
+            profile.set_timer(self.kind, missed_at(profile))
 
     def standing(self, profile: Profile, world: World, now: float) -> Standing | None:
         return standing(profile, world, now)
@@ -74,6 +75,15 @@ class PurchaseSilence(Operator):
     def score_again(self, features: Mapping[str, Any], model: Adopted | None) -> float:
         found = Expected(features["mean_days"], features["shape"], features["gaps"])
         return saturating(found.z(features["silent_days"]), _HALF_Z)
+
+
+def missed_at(profile: Profile) -> float:
+    """When a silence since the last order is told; `NEVER` where there is no rhythm, or one so loose that by then
+    nobody waits any more.
+    """
+    rhythm = profile.of(Rhythm)
+    latest = max(_LATEST_DAYS, _LATEST_GAPS * usual_days(rhythm))
+    return profile.of(Orders).last_at + rhythm.alarm * DAY if rhythm.alarm <= latest else NEVER
 
 
 def next_update(profile: Profile, now: float, updates: int) -> float:
@@ -91,18 +101,19 @@ def explain(profile: Profile, world: World, now: float) -> Finding:
     spends = f" Usually spends {money_text(spend[1], spend[0])}." if spend else ""
     value = spend[1] if spend else 0.0
     z = found.z(silent)
-    one_in = min(_RAREST, round(1.0 / max(normal_tail(z), 1e-9)))
+    one_in = round(1.0 / max(normal_tail(z), 1e-9))
+    seldom = f"about 1 of {one_in:,}" if one_in < _RAREST else f"less than 1 of {_RAREST:,}"
     reasons = (
-        Reason("rhythm", f"{orders.count} orders so far, usually every {days_text(usual)}.", 0.6),
-        Reason("threshold", f"A gap this long is seen in about 1 of {one_in:,} in rhythms like this.", 0.4),
+        Reason("rhythm", f"{orders.count} orders so far, usually every {every_text(usual)}.", 0.6),
+        Reason("threshold", f"A gap this long is seen in {seldom} in rhythms like this.", 0.4),
     )
     return Finding(
         kind=Kind.PURCHASE_SILENCE,
         direction="bad",
         severity="high" if orders.count >= 10 or value >= 200 else "medium",
         score=saturating(z, _HALF_Z),
-        sentence=f"Orders every {days_text(usual)}; silent for {math.floor(silent)}.{spends}",
-        expected=Reading(round(usual, 2), "days", f"an order every {days_text(usual)}"),
+        sentence=f"Orders every {every_text(usual)}; silent for {math.floor(silent)}.{spends}",
+        expected=Reading(round(usual, 2), "days", f"an order every {every_text(usual)}"),
         observed=Reading(round(silent, 2), "days", f"{math.floor(silent)} days without an order"),
         reasons=reasons,
         step=("call", "Call them and ask how things are"),
@@ -119,7 +130,7 @@ def standing(profile: Profile, world: World, now: float) -> Standing:
     usual, silent = usual_days(rhythm), max(0.0, (now - profile.of(Orders).last_at) / DAY)
     z = _expected(profile, world).z(silent)
     level = Level.ALARM if silent >= rhythm.alarm else Level.WATCH if z > 1.6 else Level.OK
-    text = f"Usually every {days_text(usual)}; the last order was {days_text(math.floor(silent))} ago."
+    text = f"Usually every {every_text(usual)}; the last order was {days_text(math.floor(silent))} ago."
     evidence = f"{rhythm.gaps} gaps between orders, enough"
     return Standing(kind, label, saturating(z, _HALF_Z), level, True, evidence, (Reason("rhythm", text, 1.0),), now)
 
