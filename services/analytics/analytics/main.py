@@ -31,13 +31,7 @@ _COLLECT_AFTER = 1_500_000
 def build(settings: Settings) -> Application:
     if compiled.out_of_date():
         log.warning("what was compiled is of other sources; `make compile` makes it anew")
-    app = Application(
-        "analytics",
-        settings,
-        on_published=_measure_freshness,
-        relay_linger_seconds=0,
-        collect_after=_COLLECT_AFTER,
-    )
+    app = Application("analytics", settings, _measure_freshness, relay_linger_seconds=0, collect_after=_COLLECT_AFTER)
     clock, group = SystemClock(), settings.group("analytics")
     facts, triggers = settings.topic(topics.CUSTOMER_FACTS), settings.topic(topics.TRIGGERS)
     examples, models = settings.topic(topics.TRAINING_EXAMPLES), settings.topic(topics.MODELS)

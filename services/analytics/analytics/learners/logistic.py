@@ -41,9 +41,8 @@ class Posterior:
         return cls(mean.copy(), np.diag(precision), np.diag(precision))
 
     def forget(self, kept: float) -> None:
-        """Knows only this part of what it knew; what is open is closed."""
-        if kept < 1.0:
-            self.precision, self.shared = kept * self.precision + (1.0 - kept) * self.prior, None
+        """Knows only this part of what it knew."""
+        self.precision = kept * self.precision + (1.0 - kept) * self.prior
 
     def learn(self, x: Floats, y: Floats, weight: Floats, common: float, at: float = math.nan) -> None:
         """One batch: x (n, k) without the bias, labels y (n) in 0 … 1, `common` the spread of what those of the span
