@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 
 from analytics.events import Event, What
@@ -20,6 +21,7 @@ from analytics.orders import DAY
 from tests.analytics.stories import START, hash_of, order, regular, ticks, visit
 
 Told = list[Mapping[str, Any]]
+_SAID = dict.fromkeys(CONTENDERS, 0.5)
 
 
 def lead(customer: str, day: float = 0.0, **data: object) -> Event:
@@ -128,6 +130,39 @@ def taught(learner: ChanceLearner, depends_on: str, seed: int = 1) -> ChanceLear
         if n % 50 == 49:
             model = learner.snapshot()
     return learner
+
+
+def test_in_how_many_batches_the_examples_of_a_week_come_matters_little() -> None:
+    """A fair lifts every lead of its week: published every fifty examples it must not teach as many fairs."""
+    opens = START - START % (7 * DAY)
+
+    def learner(every: int) -> ChanceLearner:
+        found, r = LeadConversionLearner(), random.Random(12)
+        for week in range(12):
+            good = r.gauss(0.0, 0.8)
+            for n in range(1_000):
+                x = [r.random() for _ in found.features]
+                label = r.random() < 1 / (1 + math.exp(1.0 - 2.0 * x[1] - good))
+                at = opens + 7 * (week + n / 1_000) * DAY
+                found.take({"as_of": at, "label": int(label), "predicted": _SAID, "x": x})
+                if not (n + 1) % every:
+                    found.snapshot()
+        return found
+
+    whole, pieces = learner(1_000).steady, learner(50).steady
+    spread = np.sqrt(np.diag(np.linalg.inv(whole.precision)))
+    assert np.abs(pieces.mean - whole.mean).max() < 0.1
+    assert np.sqrt(np.diag(np.linalg.inv(pieces.precision))) == pytest.approx(spread, rel=0.05)
+
+
+def test_who_answers_at_once_is_learned_with_those_whose_silence_is_known_by_now() -> None:
+    """A yes comes within a day, a no when the time is up: the latest week must not be taken for one of yeses alone."""
+    learner, r = LeadConversionLearner(), random.Random(13)
+    for n in range(8_000):
+        label, at = r.random() < 0.3, START + n * 600.0
+        as_of = at - (r.random() if label else 28.0) * DAY
+        learner.take({"as_of": as_of, "label": int(label), "predicted": _SAID, "x": [0.0] * len(learner.features)})
+    assert learner.snapshot().chances([0.0] * len(learner.features))[CONTENDERS[0]] == pytest.approx(0.3, abs=0.03)
 
 
 @pytest.mark.parametrize(("new", "feature"), [(LeadConversionLearner, "visits"), (CampaignResponseLearner, "answers")])

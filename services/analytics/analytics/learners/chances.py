@@ -5,18 +5,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from analytics.learners.batch import Batch, Floats
 from analytics.learners.contest import Contest
-from analytics.learners.logistic import Floats, Posterior
+from analytics.learners.logistic import Posterior
 from analytics.learners.plain import Plain
 from analytics.operators import campaign_response, lead_conversion, promoter
 from analytics.operators.chances import CONTENDERS, ChanceModel
 from analytics.operators.churn_model import Linear
 
-_WEEK = 7 * 86_400.0
 _PRIOR_BIAS, _PRIOR = 0.5, 4.0  # precisions
-_COMMON = 0.25
+_COMMON = 0.25  # spread of what the examples of one week share, in log-odds
 _KEPT_A_WEEK = 0.99
-_BATCH = 5_000
+_MOST_ROWS = 5_000
 _LARGEST = 1e4
 
 
@@ -33,9 +33,9 @@ class ChanceLearner:
         mean, precision = np.array([self.bias] + [0.0] * size), np.array([_PRIOR_BIAS] + [_PRIOR] * size)
         self.steady = Posterior.start(mean, precision)
         self.plain, self.contest = Plain(self.features, self.features), Contest(CONTENDERS)
-        self.rows: list[list[float]] = []
+        self.batch = Batch()
         self.centre: Floats = np.zeros(size)
-        self.examples, self._learned, self._moment = 0, 0, 0.0
+        self.examples, self._learned = 0, 0
 
     def take(self, example: Mapping[str, Any]) -> None:
         """Judged by what was said at its moment, then learned with others."""
@@ -43,9 +43,9 @@ class ChanceLearner:
         if len(x) != len(self.features) or not all(-_LARGEST < v < _LARGEST for v in x):
             raise ValueError("features out of range")
         self.contest.take(as_of, label, example["predicted"])
-        self.rows.append([as_of, float(label), *x])
+        self.batch.rows.append([as_of, float(label), 1.0, *x])
         self.examples += 1
-        if len(self.rows) >= _BATCH:
+        if len(self.batch.rows) >= _MOST_ROWS:
             self._learn()
 
     def figures(self) -> dict[str, Any]:
@@ -58,17 +58,18 @@ class ChanceLearner:
         return ChanceModel(self.features, models, self.contest.decide(), tuple(self.centre.tolist()))
 
     def _learn(self) -> None:
-        if not self.rows:
-            return
-        rows, self.rows = np.array(self.rows), []
-        at, y, x = float(rows[:, 0].mean()), rows[:, 1], rows[:, 2:]
-        if self._moment:
-            self.steady.forget(_KEPT_A_WEEK ** (max(0.0, at - self._moment) / _WEEK))
-        self._moment = max(self._moment, at)
-        self.steady.learn(x, y, np.ones(len(y)), _COMMON)
-        self.plain.learn(x, y)
-        self._learned += len(y)
-        self.centre += (x.mean(axis=0) - self.centre) * len(y) / self._learned
+        for week in self.batch.take():
+            self.steady.learn(week, _COMMON, _KEPT_A_WEEK)
+            self.plain.learn(week.x, week.label)
+            count = len(week.label)
+            self._learned += count
+            self.centre += (week.x.mean(axis=0) - self.centre) * count / self._learned
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Those stored by versions that learned whatever waited at once have rows instead of a batch."""
+        self.batch = Batch()
+        self.batch.rows = [[at, label, 1.0, *x] for at, label, *x in state.pop("rows", ())]
+        self.__dict__.update(state)
 
 
 class LeadConversionLearner(ChanceLearner):

@@ -1,13 +1,13 @@
 """Learns churn risk: weekly chances of a purchase a week later, and who of the contenders foresaw the horizon best."""
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
+from analytics.learners.batch import Batch, Floats, Week
 from analytics.learners.contest import Contest
-from analytics.learners.logistic import Floats, Posterior, sigmoid
+from analytics.learners.logistic import Posterior, sigmoid
 from analytics.learners.plain import Plain
 from analytics.operators.buying import STATE
 from analytics.operators.churn_model import CONTENDERS, FEATURES, ChurnModel, Direct, Linear, Projected, phi
@@ -16,35 +16,13 @@ from analytics.operators.churn_prior import DIRECT, WEEKLY
 PROJECTED, DIRECTLY, PLAIN = CONTENDERS
 PLAIN_FEATURES = ("silence", "tenure", "order_days", "silence_by_gap", "rate", "recent_28", "recent_112", "spend")
 
-_WEEK = 7 * 86_400.0
 _PRIOR_BIAS, _PRIOR = 0.3, 40.0  # precisions
 _COMMON = 0.4  # spread of what the customers of one week share, in log-odds
 _KEPT_A_WEEK = 0.99
-_LEVEL_HALF_LIFE = 26 * _WEEK
+_LEVEL_HALF_LIFE = 26.0  # weeks
 _LEVEL_DOUBT = 50.0  # information at which a batch's level counts half
 _BATCH = 20_000
 _LARGEST = 1e7
-
-
-class Batch:
-    """Examples that wait to be learned together."""
-
-    week: float = -math.inf  # the latest so far
-
-    def __init__(self) -> None:
-        self.rows: list[list[float]] = []
-
-    def take(self) -> Iterator[tuple[float, Floats, Floats, Floats]]:
-        """For each week, the earliest first: its beginning, labels, weights and features (n, len(FEATURES)); empties
-        the batch. What comes late counts to the week that is open.
-        """
-        if not self.rows:
-            return
-        rows, self.rows = np.array(self.rows), []
-        weeks = np.maximum(np.floor(rows[:, 0] / _WEEK), self.week)
-        for week in np.unique(weeks).tolist():
-            of, self.week = rows[weeks == week], week
-            yield week * _WEEK, of[:, 1], of[:, 2], of[:, 3:]
 
 
 def row_of(example: Mapping[str, Any], label: float) -> list[float]:
@@ -66,15 +44,13 @@ class Level:
     here: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the latest week: information; offset, mean log-odds by it
 
     def __init__(self) -> None:
-        self.at = math.nan
         self.off = self.weight = self.mean = self.mean_weight = self.shift = 0.0
 
-    def learn(self, at: float, odds: Floats, y: Floats, weight: Floats) -> None:
+    def learn(self, week: Week, odds: Floats) -> None:
         """`odds` that the weights alone give, and what came true."""
-        off, information, centre = _common_offset(odds, y, weight)
-        if at > self.at:
-            self._close(at)
-        self.at = at if self.at != self.at else max(at, self.at)
+        off, information, centre = _common_offset(odds, week.label, week.weight)
+        if week.gone:
+            self._close(week.gone)
         known, offsets, centres = self.here
         # The offset leans on 0 once a week: not here.
         self.here = known + information, offsets + (information + 1.0) * off, centres + information * centre
@@ -89,10 +65,10 @@ class Level:
         off, centre = offsets / (information + 1.0), centres / max(information, 1e-9)
         return off, information / (information + _LEVEL_DOUBT), centre
 
-    def _close(self, at: float) -> None:
-        """The latest week is past; a new one begins."""
+    def _close(self, weeks: float) -> None:
+        """The latest week is past by so many; a new one begins."""
         off, trust, centre = self._latest()
-        kept = 0.5 ** ((at - self.at) / _LEVEL_HALF_LIFE)
+        kept = 0.5 ** (weeks / _LEVEL_HALF_LIFE)
         self.off, self.weight = kept * (self.off + trust * off), kept * (self.weight + trust)
         self.mean, self.mean_weight = kept * (self.mean + trust * centre), kept * (self.mean_weight + trust)
         self.here = (0.0, 0.0, 0.0)
@@ -112,7 +88,6 @@ class ChurnLearner:
         self.steps, self.outcomes = Batch(), Batch()
         self.step, self.examples = 7.0, 0
         self.centre: Floats = np.zeros(len(FEATURES))
-        self._moments: dict[str, float] = {}
 
     def take(self, example: Mapping[str, Any]) -> None:
         """A step waits for its batch; an outcome is judged by what was predicted, then waits too."""
@@ -147,25 +122,19 @@ class ChurnLearner:
         return self.contest.figures()
 
     def _learn_steps(self) -> None:
-        for at, bought, weight, x in self.steps.take():
-            self.weekly.forget(_KEPT_A_WEEK ** self._weeks_since("steps", at))
-            self.weekly.learn(x, bought, weight, _COMMON, at)
-            self.level.learn(at, self.weekly.odds(x), bought, weight)
-            p = sigmoid(self.weekly.odds(x))
-            information = weight * p * (1.0 - p)
+        for week in self.steps.take():
+            self.weekly.learn(week, _COMMON, _KEPT_A_WEEK)
+            odds = self.weekly.odds(week.x)
+            self.level.learn(week, odds)
+            p = sigmoid(odds)
+            information = week.weight * p * (1.0 - p)
             part = information.sum() / (information.sum() + _LEVEL_DOUBT)
-            self.centre += part * (information @ x / max(1e-9, information.sum()) - self.centre)
+            self.centre += part * (information @ week.x / max(1e-9, information.sum()) - self.centre)
 
     def _learn_outcomes(self) -> None:
-        for at, lost, weight, x in self.outcomes.take():
-            self.direct.forget(_KEPT_A_WEEK ** self._weeks_since("outcomes", at))
-            self.direct.learn(x, lost, weight, _COMMON, at)
-            self.plain.learn(x, lost)
-
-    def _weeks_since(self, what: str, at: float) -> float:
-        before = self._moments.get(what, at)
-        self._moments[what] = max(before, at)
-        return max(0.0, at - before) / _WEEK
+        for week in self.outcomes.take():
+            self.direct.learn(week, _COMMON, _KEPT_A_WEEK)
+            self.plain.learn(week.x, week.label)
 
 
 def _common_offset(odds: Floats, y: Floats, weight: Floats) -> tuple[float, float, float]:

@@ -12,9 +12,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from analytics.learners.batch import Floats, Week
 
 _STEPS = 8
 _SMALLEST_STEP = 1e-3
@@ -25,14 +24,13 @@ _ENOUGH = 1e-4  # relative gain of the objective below which the mode is found
 class Posterior:
     """`mean` (k) and `precision` (k, k) of the weights, the first of which is the bias; `prior` to forget towards.
 
-    `shared` is what is known together with the effect of the span from `at` on, which is still open: mean and precision
-    of one more.
+    `shared` is what is known together with the effect of the `week` that is still open: mean and precision of one more.
     """
 
     mean: Floats
     precision: Floats
     prior: Floats
-    at: float = math.nan
+    week: float = math.nan
     shared: tuple[Floats, Floats] | None = None
 
     @classmethod
@@ -40,27 +38,28 @@ class Posterior:
         """From a mean and the precisions (k) of each weight."""
         return cls(mean.copy(), np.diag(precision), np.diag(precision))
 
-    def forget(self, kept: float) -> None:
-        """Knows only this part of what it knew."""
-        self.precision = kept * self.precision + (1.0 - kept) * self.prior
-
-    def learn(self, x: Floats, y: Floats, weight: Floats, common: float, at: float = math.nan) -> None:
-        """One batch: x (n, k) without the bias, labels y (n) in 0 … 1, `common` the spread of what those of the span
-        from `at` on share; without one, what those of the batch do.
+    def learn(self, week: Week, common: float, kept: float) -> None:
+        """One batch: `common` is the spread of what those of the week share, `kept` the part of what it knows that is
+        known a week later.
         """
-        k = len(self.mean)
-        rows = np.column_stack((np.ones(len(x)), x, np.ones(len(x))))
-        mean, precision = self._open(common, at)
-        found = _mode(rows, y, weight, mean, precision)
+        self._forget(kept**week.gone)
+        k, ones = len(self.mean), np.ones(len(week.x))
+        rows = np.column_stack((ones, week.x, ones))
+        mean, precision = self._open(common, week.number)
+        found = _mode(rows, week.label, week.weight, mean, precision)
         p = sigmoid(rows @ found)
-        precision = precision + (rows * (weight * p * (1.0 - p))[:, None]).T @ rows
-        self.at, self.shared, self.mean = at, (found, precision), found[:k]
+        precision = precision + (rows * (week.weight * p * (1.0 - p))[:, None]).T @ rows
+        self.week, self.shared, self.mean = week.number, (found, precision), found[:k]
         effect = precision[:k, k]
         self.precision = precision[:k, :k] - np.outer(effect, effect) / precision[k, k]
 
-    def _open(self, common: float, at: float) -> tuple[Floats, Floats]:
-        """What is known beforehand, with the effect of this span as the last."""
-        if self.shared is not None and self.at == at:
+    def _forget(self, kept: float) -> None:
+        """Knows only this part of what it knew."""
+        self.precision = kept * self.precision + (1.0 - kept) * self.prior
+
+    def _open(self, common: float, week: float) -> tuple[Floats, Floats]:
+        """What is known beforehand, with the effect of this week as the last."""
+        if self.shared is not None and self.week == week:
             return self.shared
         k = len(self.mean)
         mean, precision = np.append(self.mean, 0.0), np.zeros((k + 1, k + 1))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from river import linear_model, optim, preprocessing
 
-from analytics.learners.logistic import Floats
+from analytics.learners.batch import Floats
 from analytics.operators.churn_model import Linear
 
 
