@@ -2,9 +2,9 @@
 
 Before each basket of a customer who bought before, ten products that this customer never bought are offered; the basket
 counts when it holds a product that is new to the customer, from day 30 of the log on. It is hit when one of the ten is
-in it. Ours is what the learner published last, at most a day old, as it is live; the others know the log up to the very
-moment, what is most popular is what customers lately bought for the first time (the best of five half-lives), and the
-cosines are refitted every seventh day (the better of two: customers' baskets added up, or basket by basket).
+in it. Ours is what the learner published last, half a day old at most, as it is live; the others know the log up to
+the very moment, what is most popular is what customers lately bought for the first time (the best of five half-lives),
+and the cosines are refitted every seventh day (the better of two: customers' baskets added up, or basket by basket).
 """
 
 import gzip
@@ -238,7 +238,7 @@ def _pairs_of_baskets(path: Path) -> list[Row]:
     most = exact >= np.sort(exact.ravel())[-500]
     return [
         Row(f"{BASKETS}: pairs, counted with room for {pairs.capacity:,}", float(np.count_nonzero(exact)), ""),
-        Row("counted more often than they are", float(-short.min()), ""),
+        Row("counted more often than they are", float(max(0.0, -short.min())), ""),
         Row.at_most("counted less often, at most", float(short.max()), "", pairs.error),
         Row("the 500 most frequent: counted less, mean", 100 * float((short[most] / exact[most]).mean()), "%"),
     ]

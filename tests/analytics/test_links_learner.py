@@ -245,13 +245,15 @@ def test_a_snapshot_stays_as_it_is_while_the_learner_learns_on() -> None:
     assert counter.learner.snapshot().offers(customer("TEA"), 10) != before[0]
 
 
-def test_a_version_is_made_once_a_day() -> None:
-    counter, versions = Counter(), []
+def test_a_version_is_made_every_half_day() -> None:
+    counter, made = Counter(), []
     for event in shop(60, 4):
         counter.take([event])
         if counter.learner.publish_every == 1:
-            versions.append(counter.learner.examples)
-    assert 20 <= len(set(versions)) <= 29
+            made.append(counter.learner.made_at)
+    gaps = np.diff(sorted({at for at in made if at})) / DAY
+    assert len(gaps) > 20
+    assert 0.5 <= gaps.min() <= gaps.max() < 1.0
 
 
 @pytest.mark.parametrize("at", [0.0, -1e9, 253_402_300_799.0])

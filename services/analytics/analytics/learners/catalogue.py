@@ -18,8 +18,8 @@ _NONE = BUCKETS  # no word
 
 
 class Catalogue:
-    """Products by number. `orders` counts the baskets with a product and `fresh` those of customers to whom it was new,
-    both fading; `first_at` is when it was first seen (seconds).
+    """Products by number. `orders` counts the baskets with a product, `fresh` and `quick` those of customers to whom it
+    was new, all fading, `quick` the soonest; `first_at` is when it was first seen (seconds).
 
     When it is full the tenth that was bought least is dropped; a product dropped has lost at most `error` baskets.
     """
@@ -29,6 +29,7 @@ class Catalogue:
         self.names: list[str] = []
         self.orders = np.zeros(256)
         self.fresh = np.zeros(256)
+        self.quick = np.zeros(256)
         self.first_at = np.zeros(256)
         self.words = np.full((256, WORDS), _NONE, np.uint16)
         self.error = 0.0
@@ -44,6 +45,8 @@ class Catalogue:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        if "quick" not in state:  # stored before it was counted
+            self.quick = np.zeros_like(self.fresh)
         self._index()
 
     def numbers_of(self, skus: list[str], names: list[str] | None, at: float) -> list[int]:
@@ -71,8 +74,9 @@ class Catalogue:
     def _append(self, sku: str, at: float) -> int:
         found = len(self.skus)
         if found == len(self.orders):
-            self.orders, self.fresh, self.first_at = (
-                np.concatenate((array, np.zeros(found))) for array in (self.orders, self.fresh, self.first_at)
+            self.orders, self.fresh, self.quick, self.first_at = (
+                np.concatenate((array, np.zeros(found)))
+                for array in (self.orders, self.fresh, self.quick, self.first_at)
             )
             self.words = np.concatenate((self.words, np.full((found, WORDS), _NONE, np.uint16)))
         self.skus.append(sku)
@@ -89,10 +93,11 @@ class Catalogue:
         order = np.argsort(codes)
         return codes[order], numbers[order]
 
-    def fade(self, orders: float, fresh: float) -> None:
+    def fade(self, orders: float, fresh: float, quick: float) -> None:
         """Counts become this part of what they were."""
         self.orders *= orders
         self.fresh *= fresh
+        self.quick *= quick
         self.error *= orders
 
     def full(self) -> bool:
@@ -110,7 +115,8 @@ class Catalogue:
         places = np.flatnonzero(kept)
         self.skus = [self.skus[at] for at in places]
         self.names = [self.names[at] for at in places]
-        self.orders, self.fresh, self.first_at = self.orders[places], self.fresh[places], self.first_at[places]
+        self.orders, self.fresh, self.quick = self.orders[places], self.fresh[places], self.quick[places]
+        self.first_at = self.first_at[places]
         self.words, self.nameless = self.words[places], self.names.count("")
         self._index()
         return numbers

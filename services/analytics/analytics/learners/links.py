@@ -14,10 +14,11 @@ from analytics.operators.links import MODEL, NEAR, Bought
 from analytics.orders import DAY
 
 HALF_LIFE = 90 * DAY  # of pairs and baskets
-FRESH_HALF_LIFE = 7 * DAY  # of what is popular now
+FRESH_HALF_LIFE, QUICK_HALF_LIFE = 7 * DAY, DAY  # of what is popular now, and today
 TOP = 10
 _GATHERED = 65_536  # pairs counted at once
 _RATE = 0.1
+_SPAN = DAY / 2  # from one version to the next, at least
 _NEVER, _LEAST_BASKETS, _MOST_BASKETS = 2**31, 50, 20_000
 _CORNERS: dict[int, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
 
@@ -41,6 +42,13 @@ class LinksLearner:
         self.offers: Offers | None = None
         self.published_at, self.made_at = 0, 0.0
         self._forget()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Those stored before a feature was added have no weight for it."""
+        self.__dict__.update(state)
+        missing = FIRST_WEIGHTS[len(self.weights) :]
+        self.weights = np.append(self.weights, missing)
+        self.squares = np.append(self.squares, np.ones(len(missing)))
 
     def _forget(self) -> None:
         """What is gathered has been counted."""
@@ -67,7 +75,7 @@ class LinksLearner:
         if self._gathered >= _GATHERED:
             self._count()
         grown = self.examples - self.published_at
-        if grown >= _MOST_BASKETS or (grown and self.now - self.made_at >= DAY and self.examples >= _LEAST_BASKETS):
+        if grown >= _MOST_BASKETS or (grown and self.now - self.made_at >= _SPAN and self.examples >= _LEAST_BASKETS):
             self._count()
             self.published_at, self.made_at, self.offers = self.examples, self.now, self._make()
 
@@ -101,14 +109,16 @@ class LinksLearner:
         """Counts what was gathered, after what was counted before has faded."""
         gone = self.now - self.counted_at if self.counted_at else 0.0
         self.counted_at = self.now
-        slow, quick = 0.5 ** (gone / HALF_LIFE), 0.5 ** (gone / FRESH_HALF_LIFE)
+        slow, fresh, quick = (0.5 ** (gone / half) for half in (HALF_LIFE, FRESH_HALF_LIFE, QUICK_HALF_LIFE))
         catalogue, pairs = self.catalogue, self.pairs
         pairs.fade(slow)
-        catalogue.fade(slow, quick)
+        catalogue.fade(slow, fresh, quick)
         self.baskets = self.baskets * slow + self._waiting
         size = len(catalogue.orders)
         catalogue.orders += _counts(self._bought, size)
-        catalogue.fresh += _counts(self._fresh, size)
+        new = _counts(self._fresh, size)
+        catalogue.fresh += new
+        catalogue.quick += new
         if self._together:
             pairs.add(np.concatenate(self._together), 1.0)
         if self._follows:

@@ -23,10 +23,10 @@ PUBLISHED = 200_000  # pairs of a version
 POPULAR = 40
 SIMILAR = 10
 RANKED = 100
-FEATURES = ("popular_now", "bought_often", "cosine_sum", "cosine_most", "similar_name", "age")
-FIRST_WEIGHTS = (0.45, -0.1, 0.95, 0.4, 0.2, -0.4)
+FEATURES = ("popular_now", "bought_often", "cosine_sum", "cosine_most", "similar_name", "age", "popular_today")
+FIRST_WEIGHTS = (0.3, -0.1, 0.95, 0.4, 0.2, -0.4, 0.3)
 _DERIVED = frozenset({"by_code", "norm", "neighbours", "word_weights"})
-_ADDED = (0.1, 0.5, 0.02, 0.01, 0.05, 1.0)
+_ADDED = (0.1, 0.5, 0.02, 0.01, 0.05, 1.0, 0.1)
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -76,13 +76,17 @@ class Offers:
         self.baskets, self.now, self.weights = baskets, now, tuple(weights)
         self.orders = catalogue.orders[:size].astype(np.float32)
         self.fresh = catalogue.fresh[:size].astype(np.float32)
-        self.age = np.log(np.maximum(0.0, now - catalogue.first_at[:size]) / DAY + _ADDED[5]).astype(np.float32)
+        self.quick = catalogue.quick[:size].astype(np.float32)
+        self.days = (np.maximum(0.0, now - catalogue.first_at[:size]) / DAY).astype(np.float32)
         self.pairs = pairs.strongest(PUBLISHED)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if "age" in state:  # published before what is popular today was a feature, and with the logarithm of the days
+            state["days"], state["quick"] = np.exp(state.pop("age")) - _ADDED[5], np.zeros_like(state["fresh"])
+            state["weights"] = (*state["weights"], 0.0)
         self.__dict__.update(state)
         self.by_code = {}
         for number, sku in enumerate(self.skus):
@@ -150,13 +154,14 @@ class Offers:
             self._near(recent, total, most)
             names = self._similar(recent)
         chosen = total > 0
-        chosen[_largest(self.fresh, POPULAR)] = True
+        for counts in (self.fresh, self.quick):
+            chosen[_largest(counts, POPULAR)] = True
         chosen[_largest(names, SIMILAR)] = True
         chosen[recent] = False
         at = np.flatnonzero(chosen)
-        columns: tuple[NDArray[Any], ...] = (self.fresh[at], self.orders[at], total[at], most[at], names[at])
-        logs = [np.log(column + added) for column, added in zip(columns, _ADDED, strict=False)]
-        return at, np.stack((*logs, self.age[at]), axis=1)
+        columns: tuple[NDArray[Any], ...] = (self.fresh, self.orders, total, most, names, self.days, self.quick)
+        logs = [np.log(column[at] + added) for column, added in zip(columns, _ADDED, strict=True)]
+        return at, np.stack(logs, axis=1)
 
     def _near(self, recent: Places, total: Floats, most: Floats) -> None:
         """Adds up the cosines of all products with those of `recent`, and keeps the largest."""
