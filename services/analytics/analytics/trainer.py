@@ -44,7 +44,9 @@ WHERE name = $1 AND owner_token = $2 AND next_offset = $3
 _PUBLISH = "INSERT INTO models (name, version, state, examples, metrics) VALUES ($1, $2, $3, $4, $5)"
 _PINNED = "SELECT pinned FROM adoptions WHERE name = $1 ORDER BY position DESC LIMIT 1"
 _ADOPT = "INSERT INTO adoptions (name, version, pinned, by) VALUES ($1, $2, false, 'trainer')"
-_KEEP_SECONDS = 5.0  # how much is learned again after a crash
+# How much is learned again after a crash, at least; a memory of megabytes is written so much more seldom that it comes
+# to no more bytes a second than this.
+_KEEP_SECONDS, _KEEP_BYTES = 5.0, 20_000.0
 _GAUGES = {
     "auc": gauges.MODEL_AUC,
     "brier": gauges.MODEL_BRIER,
@@ -54,13 +56,16 @@ _GAUGES = {
 
 @dataclass
 class Pupil:
-    """A learner with its place in the examples: `offset` is committed, `taken` is learned."""
+    """A learner with its place in the examples: `offset` is committed, `taken` is learned, and to be committed when it
+    is `due` (by the monotonic clock).
+    """
 
     learner: Learner
     offset: int
     version: int
     published_at: int
     taken: int
+    due: float = 0.0
 
 
 class Trainer:
@@ -138,7 +143,6 @@ class Trainer:
         return Pupil(learner, row["next_offset"], row["version"], learner.examples, row["next_offset"])
 
     async def _learn_for_ever(self, connection: asyncpg.Connection, consumer: AIOKafkaConsumer) -> None:
-        kept_at = time.monotonic()
         while True:
             batches = await consumer.getmany(timeout_ms=500, max_records=2_000)
             records = batches.get(self._partition, [])
@@ -146,11 +150,9 @@ class Trainer:
                 await self._take(connection, record)
             if records:
                 self._advance(records[-1].offset + 1)
-            if time.monotonic() - kept_at > _KEEP_SECONDS:
-                for pupil in self._pupils.values():
-                    if pupil.taken != pupil.offset:
-                        await self._commit(connection, pupil, publish=False)
-                kept_at = time.monotonic()
+            for pupil in self._pupils.values():
+                if pupil.taken != pupil.offset and time.monotonic() >= pupil.due:
+                    await self._commit(connection, pupil, publish=False)
 
     def _advance(self, read: int) -> None:
         """What was read is nobody else's: a learner without examples need not begin with it again."""
@@ -177,14 +179,15 @@ class Trainer:
         await self._dead_letters.bury(record, reason)
 
     async def _commit(self, connection: asyncpg.Connection, pupil: Pupil, *, publish: bool) -> None:
-        version, learner = pupil.version + publish, pupil.learner
+        version, learner, state = pupil.version + publish, pupil.learner, pickle.dumps(pupil.learner)
         async with connection.transaction():
-            args = (learner.name, self._token, pupil.offset, pupil.taken, version, pickle.dumps(learner))
+            args = (learner.name, self._token, pupil.offset, pupil.taken, version, state)
             if await connection.execute(_FENCE, *args) != "UPDATE 1":
                 raise FencedError("another trainer owns the model")
             if publish:
                 await self._publish(connection, learner, version)
         pupil.offset, pupil.version = pupil.taken, version
+        pupil.due = time.monotonic() + max(_KEEP_SECONDS, len(state) / _KEEP_BYTES)
         if publish:
             pupil.published_at = learner.examples
         _measure(learner)
