@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import random
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
@@ -19,6 +20,7 @@ from uuid import UUID
 import psutil
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from analytics.events import RAISED, TYPES, Event, What, emission
 from benchmarks import population, report, servers
@@ -29,9 +31,10 @@ from common.migrate import upgrade
 from common.outbox import message_of
 from common.topics import PARTITIONS
 
-SIZES, RATE, SECONDS, WARM_UP = (10_000, 100_000, 1_000_000), 5_000, 30, 15
+SIZES, RATE, SECONDS = (10_000, 100_000, 1_000_000), 5_000, 30
 _SURPRISE_EVERY = 250
 _STEP = 0.02
+_BATCH_BYTES = 256 * 1024
 _LAST_SECONDS = 20.0
 
 
@@ -135,37 +138,61 @@ def _send(kafka: str, prefix: str, size: int, rate: int, seconds: int) -> dict[s
 
 async def _open_loop(kafka: str, prefix: str, size: int, rate: int, seconds: int) -> dict[str, float]:
     """Sends at the planned moments whatever happens. Returns the planned moment of each surprising order."""
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, linger_ms=2, acks="all")
+    producer, topic = AIOKafkaProducer(bootstrap_servers=kafka, max_batch_size=_BATCH_BYTES), f"{prefix}.customer-facts"
     await producer.start()
-    r, planned, opens = random.Random(size), dict[str, float](), time.time() + 0.5
-    surprised, sent, topic = iter(range(size)), 0, f"{prefix}.customer-facts"
-    while sent < rate * (seconds + WARM_UP):
-        await asyncio.sleep(_STEP)
-        while sent < min((time.time() - opens) * rate, rate * (seconds + WARM_UP)):
-            at, surprising = opens + sent / rate, sent % _SURPRISE_EVERY == 0
-            customer = population.key_of(next(surprised) if surprising else r.randrange(size // 2, size))
-            amount = population.USUAL * (25 if surprising else r.uniform(0.9, 1.1))
-            if surprising and at > opens + WARM_UP:
-                planned[customer] = at
-            if sent % rate == 0:
-                for partition in range(PARTITIONS):
-                    await _put(producer, _message(topic, Event(What.TICK, f"t{sent}", "", at - 3, at), partition))
-            event = population.order(customer, str(UUID(int=(size << 64) + sent)), at, amount)
-            await _put(producer, _message(topic, event, population.partition_of(customer)))
-            sent += 1
+    load = _Load(producer, topic, size, rate, seconds)
+    opens = time.time() + 0.5
+    for step in sorted(load.steps):
+        await asyncio.sleep(opens + (step + 1) * _STEP - time.time())
+        for partition, batch in load.steps[step].items():
+            await producer.send_batch(batch, topic, partition=partition)
     await producer.stop()
-    return planned
+    return {customer: opens + after for customer, after in load.surprises.items()}
+
+
+class _Load:
+    """All orders and ticks, encoded beforehand: a generator that encodes while it sends is late for want of processor
+    long before analytics is. `steps` holds a batch for each partition by the step it is sent at the end of, `surprises`
+    the seconds from the start to each surprising order once the warm-up is over.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str, size: int, rate: int, seconds: int) -> None:
+        self._producer, self._topic, self._size = producer, topic, size
+        self.steps: dict[int, dict[int, BatchBuilder]] = defaultdict(dict)
+        self.surprises: dict[str, float] = {}
+        self._r, self._surprised, self._began = random.Random(size), iter(range(size)), time.time()
+        # Everybody's first order ends a silence and teaches; those after it, minutes later, do not.
+        self._warm = 15 + size // 2 // rate
+        for n in range(rate * (seconds + self._warm)):
+            if n % rate == 0:
+                self._tick(n / rate)
+            self._order(n, n / rate)
+
+    def _tick(self, after: float) -> None:
+        at = self._began + after
+        for partition in range(PARTITIONS):
+            self._put(after, Event(What.TICK, f"t{after}", "", at - 3, at), partition)
+
+    def _order(self, n: int, after: float) -> None:
+        surprising, r = n % _SURPRISE_EVERY == 0, self._r
+        customer = population.key_of(next(self._surprised) if surprising else r.randrange(self._size // 2, self._size))
+        amount = population.USUAL * (25 if surprising else r.uniform(0.9, 1.1))
+        if surprising and after > self._warm:
+            self.surprises[customer] = after
+        event = population.order(customer, str(UUID(int=(self._size << 64) + n)), self._began + after, amount)
+        self._put(after, event, population.partition_of(customer))
+
+    def _put(self, after: float, event: Event, partition: int) -> None:
+        message, batches = _message(self._topic, event, partition), self.steps[int(after / _STEP)]
+        batch = batches.setdefault(partition, self._producer.create_batch())
+        told = {"key": message.key.encode(), "value": message.value, "headers": list(message.headers)}
+        if batch.append(timestamp=None, **told) is None:
+            raise ValueError("more than a batch holds falls into one step: send at a lower rate")
 
 
 def _message(topic: str, event: Event, partition: int) -> Message:
     data = {**event.data, "total": f"{event.amount / 10_000:.2f}", "currency": event.currency}
     return message_of(topic, emission(TYPES[event.what], event.customer, data, event, event.time, event.id), partition)
-
-
-async def _put(producer: AIOKafkaProducer, message: Message) -> None:
-    await producer.send(
-        message.topic, message.value, message.key.encode(), partition=message.partition, headers=list(message.headers)
-    )
 
 
 def main() -> None:

@@ -23,9 +23,9 @@ from common.deadletters import DeadLetters
 
 log = structlog.get_logger()
 
-# More objects than the unpacked profiles of all partitions come to (`customers._HOT`): they come and go without cycles,
-# and looking through them for some took a sixth of the processor.
-_COLLECT_AFTER = 1_500_000
+# More objects than what is folded at a time comes to, or the collector looks at it again and again (a sixth of the
+# processor); few enough that it is done in a tenth of a second, in which no alert is told.
+_COLLECT_AFTER = 200_000
 
 
 def build(settings: Settings) -> Application:
