@@ -253,7 +253,7 @@ def test_every_trigger_is_raised_once_and_cleared_at_most_once(seed: int) -> Non
 
 
 _ODD_TIMES = (0.0, 253_402_300_000.0, START - 400 * DAY)
-_MOST_PACKED, _MOST_WAITING = 2_048, 16_384
+_MOST_PACKED, _MOST_WAITING = 3_072, 16_384
 
 
 def test_a_customer_of_many_odd_facts_stays_small() -> None:

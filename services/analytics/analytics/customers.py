@@ -13,7 +13,7 @@ from analytics.timers import Timers
 from analytics.visits import Sifted
 from common.envelope import Envelope
 
-_HOT: Final = 2_000  # profiles of a partition that are kept unpacked between checkpoints; about 4 KiB each
+_HOT: Final = 2_000  # profiles of a partition that are kept unpacked between checkpoints; about 7 KiB each
 Stored = tuple[str, bytes, bytes | None]  # a customer, the packed profile, the packed examples that wait
 _MOVED: Final = 0  # in the place of a profile's layout version: this customer is somebody else now
 

@@ -1,4 +1,4 @@
-"""What Heed remembers of one customer: a small core and the operators' sections, at most 1 KiB packed.
+"""What Heed remembers of one customer: a small core and the operators' sections, packed about 1 KiB, 3 at most.
 
 Times are seconds since 1970 (UTC, float).
 """
