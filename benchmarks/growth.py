@@ -184,9 +184,10 @@ class _Load:
 
     def _put(self, after: float, event: Event, partition: int) -> None:
         message, batches = _message(self._topic, event, partition), self.steps[int(after / _STEP)]
-        batch = batches.setdefault(partition, self._producer.create_batch())
+        if partition not in batches:
+            batches[partition] = self._producer.create_batch()
         told = {"key": message.key.encode(), "value": message.value, "headers": list(message.headers)}
-        if batch.append(timestamp=None, **told) is None:
+        if batches[partition].append(timestamp=None, **told) is None:
             raise ValueError("more than a batch holds falls into one step: send at a lower rate")
 
 

@@ -24,7 +24,7 @@ def spare_collections() -> None:
     """The garbage collector as analytics sets it, for every engine alike."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(1_500_000, 20, 50)
+    gc.set_threshold(200_000, 20, 50)
 
 
 def events() -> Iterator[tuple[str, bytes]]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import pytest
 
 from analytics.events import Event, What
@@ -19,6 +18,7 @@ from analytics.operators.chances import CONTENDERS
 from analytics.operators.lead_conversion import Lead, LeadConversion
 from analytics.orders import DAY
 from tests.analytics.stories import START, hash_of, order, regular, ticks, visit
+from tests.analytics.weeks import assert_as_much_is_known, good_and_bad_weeks, taught_in_pieces
 
 Told = list[Mapping[str, Any]]
 _SAID = dict.fromkeys(CONTENDERS, 0.5)
@@ -134,25 +134,16 @@ def taught(learner: ChanceLearner, depends_on: str, seed: int = 1) -> ChanceLear
 
 def test_in_how_many_batches_the_examples_of_a_week_come_matters_little() -> None:
     """A fair lifts every lead of its week: published every fifty examples it must not teach as many fairs."""
-    opens = START - START % (7 * DAY)
+    r, features = random.Random(12), LeadConversionLearner.features
 
-    def learner(every: int) -> ChanceLearner:
-        found, r = LeadConversionLearner(), random.Random(12)
-        for week in range(12):
-            good = r.gauss(0.0, 0.8)
-            for n in range(1_000):
-                x = [r.random() for _ in found.features]
-                label = r.random() < 1 / (1 + math.exp(1.0 - 2.0 * x[1] - good))
-                at = opens + 7 * (week + n / 1_000) * DAY
-                found.take({"as_of": at, "label": int(label), "predicted": _SAID, "x": x})
-                if not (n + 1) % every:
-                    found.snapshot()
-        return found
+    def example(good: float) -> dict[str, object]:
+        x = [r.random() for _ in features]
+        label = r.random() < 1 / (1 + math.exp(1.0 - 2.0 * x[1] - good))
+        return {"label": int(label), "predicted": _SAID, "x": x}
 
-    whole, pieces = learner(1_000).steady, learner(50).steady
-    spread = np.sqrt(np.diag(np.linalg.inv(whole.precision)))
-    assert np.abs(pieces.mean - whole.mean).max() < 0.1
-    assert np.sqrt(np.diag(np.linalg.inv(pieces.precision))) == pytest.approx(spread, rel=0.05)
+    examples = good_and_bad_weeks(1_000, 0.8, r, example)
+    whole, pieces = (taught_in_pieces(LeadConversionLearner(), examples, every) for every in (1_000, 50))
+    assert_as_much_is_known(pieces.steady, whole.steady)
 
 
 def test_who_answers_at_once_is_learned_with_those_whose_silence_is_known_by_now() -> None:

@@ -4,7 +4,6 @@ import math
 import random
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +21,7 @@ from analytics.orders import DAY, Orders
 from analytics.profile import Profile
 from tests.analytics.churn_shop import adopted, learned
 from tests.analytics.stories import START, fold_all, order, regular, ticks
+from tests.analytics.weeks import assert_as_much_is_known, good_and_bad_weeks, taught_in_pieces
 
 HORIZON = 56 * DAY
 
@@ -226,26 +226,17 @@ def test_in_how_many_batches_the_examples_of_a_week_come_matters_little() -> Non
     """A good week lifts everybody: in pieces it would count as many times as there are pieces. Live each customer has
     a scoring moment of their own.
     """
-    opens = START - START % (7 * DAY)
+    r = random.Random(11)
 
-    def learner(every: int) -> ChurnLearner:
-        found, r = ChurnLearner(), random.Random(11)
-        for week in range(12):
-            good = r.gauss(0.0, 1.0)
-            for n in range(2_000):
-                silent = r.uniform(0.0, 100.0)
-                chance = 1.0 / (1.0 + math.exp(1.0 + silent / 30.0 - good))
-                state = (silent, 200.0, 5.0, 0.5, 1.0, 2.0, 3.0, 0.5, 4.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
-                told = {"part": "step", "step": 7.0, "bought": int(r.random() < chance), "x": state}
-                found.take({"as_of": opens + 7 * (week + n / 2_000) * DAY, **told})
-                if not (n + 1) % every:
-                    found.snapshot()
-        return found
+    def example(good: float) -> dict[str, object]:
+        silent = r.uniform(0.0, 100.0)
+        chance = 1.0 / (1.0 + math.exp(1.0 + silent / 30.0 - good))
+        state = (silent, 200.0, 5.0, 0.5, 1.0, 2.0, 3.0, 0.5, 4.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+        return {"part": "step", "step": 7.0, "bought": int(r.random() < chance), "x": state}
 
-    whole, pieces = learner(2_000), learner(100)
-    spread = np.sqrt(np.diag(np.linalg.inv(whole.weekly.precision)))
-    assert np.abs(pieces.weekly.mean - whole.weekly.mean).max() < 0.1
-    assert np.sqrt(np.diag(np.linalg.inv(pieces.weekly.precision))) == pytest.approx(spread, rel=0.05)
+    examples = good_and_bad_weeks(2_000, 1.0, r, example)
+    whole, pieces = (taught_in_pieces(ChurnLearner(), examples, every) for every in (2_000, 100))
+    assert_as_much_is_known(pieces.weekly, whole.weekly)
     assert pieces.level.weight == pytest.approx(whole.level.weight, rel=0.02)
     assert pieces.level.shift == pytest.approx(whole.level.shift, abs=0.05)
 

@@ -27,8 +27,9 @@ BATCH_SECONDS: Final = 3600.0
 JUDGED_EVERY: Final = 512  # lines from one judged basket to the next
 _MOST_SKU: Final = 64
 _MOST_NAME: Final = 80
-_BITS: Final = 768  # of a filter's first slice; each further one is twice the one before
-_MOST_BITS: Final = 6_144  # of the last
+_BITS: Final = 768
+# Of a filter's slices, the first bit and how many there are: each is twice the one before.
+_SLICES: Final = ((0, _BITS), (_BITS, 2 * _BITS), (3 * _BITS, 4 * _BITS), (7 * _BITS, 8 * _BITS))
 _ROOM: Final = 5  # one bit in so many is set in a slice that is full
 _CODES = tuple(Struct(f"<B{count}I") for count in range(RECENT + 1))
 
@@ -94,30 +95,27 @@ stored(Bought, 60)
 
 
 def _noted(older: int, code: int) -> bool:
-    """Whether both bits of a code are set in one of the slices, which follow each other from the lowest bit on."""
-    size = _BITS
-    while older:
-        if older >> code % size & 1 and older >> code // _BITS % size & 1:
+    """Whether both bits of a code are set in one of the slices."""
+    for start, size in _SLICES:
+        rest = older >> start
+        if not rest:
+            return False
+        if rest >> code % size & 1 and rest >> code // _BITS % size & 1:
             return True
-        older >>= size
-        size *= 2
     return False
 
 
 def _with(older: int, code: int) -> int:
-    """The filter with a code in the first slice that has room."""
-    start, size = 0, _BITS
-    while size < _MOST_BITS and _ROOM * (older >> start & (1 << size) - 1).bit_count() >= size:
-        start, size = start + size, 2 * size
+    """The filter with a code in the first slice that has room, in the last where none has."""
+    for start, size in _SLICES:
+        if _ROOM * (older >> start & (1 << size) - 1).bit_count() < size:
+            break
     return older | 1 << start + code % size | 1 << start + code // _BITS % size
 
 
 def _bytes_of(older: int) -> int:
     """Of as many whole slices as are in use."""
-    end, size = 0, _BITS
-    while older >> end:
-        end, size = end + size, 2 * size
-    return end // 8
+    return sum(size for start, size in _SLICES if older >> start) // 8
 
 
 @dataclass(slots=True)
