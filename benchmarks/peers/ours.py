@@ -13,15 +13,15 @@ from typing import cast
 import orjson
 import uvloop
 
-from analytics.customers import Changes, CompletedExample, Stored
-from analytics.events import Event, What
-from analytics.operators.base import Example
+from analytics.customers import Changes, Stored
+from analytics.events import Event, What, emission, stable_id
 from analytics.runtime import Runtime
 from analytics.task import Topics
 from benchmarks.peers import workload as w
 from common.bus import KafkaPublisher
 from common.database import Database
 from common.deadletters import DeadLetters
+from common.envelope import Envelope
 from common.record import Record
 
 
@@ -33,7 +33,7 @@ class PeerFold:
         self._model = w.model()
         self._states: dict[str, w.State] = {}
         self._dirty: set[str] = set()
-        self._alerts: list[CompletedExample] = []
+        self._alerts: list[Envelope] = []
         self.alerts = 0
 
     @property
@@ -49,11 +49,11 @@ class PeerFold:
         self._dirty.add(event.customer)
         if alert is not None:
             self.alerts += 1
-            alerted = Example("alert", event.time, alert)
-            self._alerts.append(CompletedExample(event.customer, alerted, event, event.time))
+            data = {**alert, "kind": "alert", "customer": event.customer}
+            self._alerts.append(emission("heed.alert.raised.v1", "", data, event, event.time, stable_id(event.id)))
 
     def take_changes(self) -> Changes:
-        changes = Changes(profiles={c: orjson.dumps(self._states[c]) for c in self._dirty}, examples=self._alerts)
+        changes = Changes(profiles={c: orjson.dumps(self._states[c]) for c in self._dirty}, triggers=self._alerts)
         self._dirty, self._alerts = set(), []
         return changes
 

@@ -17,6 +17,7 @@ from analytics.main import build
 from analytics.operators.base import Adopted
 from analytics.orders import DAY
 from analytics.settings import Settings
+from analytics.teaching import told
 from common.application import Application
 from common.bus import KafkaPublisher
 from common.migrate import upgrade
@@ -104,9 +105,7 @@ def teach(app: Application, publisher: KafkaPublisher, topic_prefix: str) -> Tea
     del app
 
     async def teach(examples: Iterable[CompletedExample]) -> None:
-        await publisher.publish(
-            [message_of(f"{topic_prefix}.training-examples", example.envelope()) for example in examples]
-        )
+        await publisher.publish([message_of(f"{topic_prefix}.training-examples", some) for some in told(examples)])
 
     return teach
 

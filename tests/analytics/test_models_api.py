@@ -71,7 +71,8 @@ async def _newest(client: httpx.AsyncClient, version: int) -> bool:
 async def test_who_has_nothing_to_learn_does_not_read_it_all_again(
     teach: Teach, database_url: str, eventually: Eventually
 ) -> None:
-    await teach(examples(1)[:5])
+    for example in examples(1)[:5]:
+        await teach([example])
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
 
     async def all_are_at_the_same_place() -> bool:

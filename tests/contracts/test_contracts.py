@@ -17,6 +17,7 @@ from analytics import events as analytics_events
 from analytics.fold import Fold
 from analytics.operators.churn_risk import MODEL
 from analytics.orders import DAY
+from analytics.teaching import told
 from common.envelope import Envelope
 from tests.analytics.churn_shop import adopted
 from tests.analytics.stories import START, fold_all, order, regular, ticket, ticks
@@ -143,14 +144,14 @@ def analytics_says() -> list[Envelope]:
     return [
         *said,
         *changes.triggers,
-        *(example.envelope() for example in changes.examples),
+        *told(changes.examples),
         *fold_all(fold, [order("c_a", last + 81 * DAY)]),
     ]
 
 
 def test_what_analytics_says_keeps_its_contracts() -> None:
     said = analytics_says()
-    assert {"heed.trigger.raised.v1", "heed.trigger.cleared.v1", "heed.example.completed.v1"} <= {e.type for e in said}
+    assert {"heed.trigger.raised.v1", "heed.trigger.cleared.v1", "heed.examples.completed.v1"} <= {e.type for e in said}
     assert {e.data["kind"] for e in said if "kind" in e.data} == {
         "spend_deviation",
         "purchase_silence",

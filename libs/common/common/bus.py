@@ -64,6 +64,8 @@ class KafkaPublisher:
             "request_timeout_ms": request_timeout_ms,
             # The largest record of a topic, and room for what a dead letter adds to it.
             "max_request_size": 4 * 1024 * 1024,
+            # What is published together goes in one request for each partition, not in one for every 16 kB.
+            "max_batch_size": 256 * 1024,
         }
         self._timeout = request_timeout_ms / 1000
         self._producer: AIOKafkaProducer | None = None

@@ -14,6 +14,7 @@ import orjson
 import structlog
 
 from analytics import metrics
+from analytics.customers import CompletedExample
 from analytics.events import CLEARED, RAISED
 from common.clock import parse_rfc3339
 from common.database import Database, is_transient
@@ -72,7 +73,7 @@ class Step:
 @dataclass
 class Checkpoint:
     """What is written at once. Profiles and examples are rows (customer, partition, bytes), ids seen (id, partition,
-    for good).
+    for good). `examples` are told once all partitions' are together.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -80,6 +81,7 @@ class Checkpoint:
     pending: list[tuple[str, int, bytes]] = field(default_factory=list)
     seen: list[tuple[str, int, bool]] = field(default_factory=list)
     emitted: list[tuple[str, Envelope]] = field(default_factory=list)
+    examples: list[CompletedExample] = field(default_factory=list)
     triggers: list[Envelope] = field(default_factory=list)
 
 

@@ -3,17 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Final
 
-from analytics.events import EXAMPLE, Event, emission, stable_id
+from analytics.events import Event, stable_id
 from analytics.operators.base import Example, Noted
-from analytics.profile import Profile, open_episodes, pack, peek, unpack
+from analytics.profile import NEVER, Profile, open_episodes, pack, peek, unpack
 from analytics.timers import Timers
 from analytics.visits import Sifted
 from common.envelope import Envelope
 
-_HOT: Final = 2_000  # profiles of a partition that are kept unpacked between checkpoints; about 7 KiB each
 Stored = tuple[str, bytes, bytes | None]  # a customer, the packed profile, the packed examples that wait
 _MOVED: Final = 0  # in the place of a profile's layout version: this customer is somebody else now
 
@@ -29,7 +27,7 @@ class ScoredRow:
 
 @dataclass(frozen=True, slots=True)
 class CompletedExample:
-    """An example whose label is known, because of `cause`. It is put into an envelope only where one is needed."""
+    """An example whose label is known, because of `cause`. How it is told: `teaching`."""
 
     customer: str
     example: Example
@@ -46,9 +44,6 @@ class CompletedExample:
         """What the learner is given."""
         example = self.example
         return {"model": example.model, "customer": self.customer, "as_of": example.as_of, **example.data}
-
-    def envelope(self) -> Envelope:
-        return emission(EXAMPLE, self.customer, self.data, self.cause, self.now, self.id)
 
 
 @dataclass
@@ -78,16 +73,17 @@ class Customers:
         self.timers = Timers()
         self._packed: dict[str, bytes] = {}
         self._pending: dict[str, bytes] = {}
-        self._hot: dict[str, Profile] = {}
-        self._dirty: dict[str, Profile] = {}
-        self._unpacked = 0  # of the hot ones those that were never packed
+        # What changed since the last checkpoint. Nobody else's stays unpacked: it takes 7 KiB, which to fetch from
+        # memory costs as much as to unpack 1 KiB, and a shop of a million would not have what one of thousands has.
+        self._open: dict[str, Profile] = {}
+        self._new = 0  # of these, those that were never packed
 
     def __len__(self) -> int:
-        return len(self._packed) + self._unpacked
+        return len(self._packed) + self._new
 
     def keys(self) -> list[str]:
         """Everybody known; sorted, so that two folds compare."""
-        return sorted(self._packed.keys() | self._hot.keys())
+        return sorted(self._packed.keys() | self._open.keys())
 
     def load(self, customers: Iterable[Stored]) -> None:
         """Puts customers back as the last checkpoint wrote them."""
@@ -106,37 +102,43 @@ class Customers:
 
     def look(self, customer: str) -> Profile | None:
         """As it stands now, not to be changed."""
-        found = self._hot.get(customer)
+        found = self._open.get(customer)
         if found is None and customer in self._packed:
             found = unpack(self._packed[customer], self._pending.get(customer, b""))
         return found
 
+    def next_due(self, customer: str) -> float:
+        """When the earliest timer of somebody rings; never that of somebody nobody knows."""
+        changed, packed = self._open.get(customer), self._packed.get(customer)
+        if changed is not None:
+            return changed.next_due()
+        return peek(packed)[0] if packed is not None else NEVER
+
     def copy(self, customer: str) -> Profile | None:
         """As it stands now, to be tried things on: nothing of it is kept."""
-        hot = self._hot.get(customer)
-        packed = self._packed.get(customer) if hot is None else pack(hot)
+        changed = self._open.get(customer)
+        packed = self._packed.get(customer) if changed is None else pack(changed)
         return None if packed is None else unpack(packed)
 
     def with_episode(self, key: int) -> list[str]:
         """Whose episode of this key is open."""
-        hot = (customer for customer, profile in self._hot.items() if key in profile.episodes)
-        cold = (c for c, packed in self._packed.items() if c not in self._hot and key in open_episodes(packed))
-        return sorted([*hot, *cold])
+        changed = (customer for customer, profile in self._open.items() if key in profile.episodes)
+        others = (c for c, packed in self._packed.items() if c not in self._open and key in open_episodes(packed))
+        return sorted([*changed, *others])
 
     def touch(self, customer: str) -> Profile:
         """To be changed; a new one when nobody knew this customer."""
-        profile = self._hot.get(customer)
+        profile = self._open.get(customer)
         if profile is None:
             known = self.look(customer)
-            self._unpacked += known is None
-            profile = self._hot[customer] = known or Profile()
-        self._dirty[customer] = profile
+            self._new += known is None
+            profile = self._open[customer] = known or Profile()
         return profile
 
     def put(self, customer: str, profile: Profile) -> None:
         """In place of whatever was known; waiting examples too."""
-        self._unpacked += customer not in self._hot and customer not in self._packed
-        self._hot[customer] = self._dirty[customer] = profile
+        self._new += customer not in self._open and customer not in self._packed
+        self._open[customer] = profile
         profile.pending.changed = True
         if profile.import_open:
             self.importing.add(customer)
@@ -147,23 +149,19 @@ class Customers:
     def move(self, customer: str, to: str) -> bool:
         """Forgets a customer who is somebody else now; later facts are passed on. True when examples were waiting."""
         self.moved[customer] = to
-        hot, packed = self._hot.pop(customer, None), self._packed.pop(customer, None)
-        self._unpacked -= hot is not None and packed is None
-        self._dirty.pop(customer, None)
+        changed, packed = self._open.pop(customer, None), self._packed.pop(customer, None)
+        self._new -= changed is not None and packed is None
         self.importing.discard(customer)
         return bool(self._pending.pop(customer, b""))
 
     def collect(self, changes: Changes) -> None:
-        """Packs what changed since the last call. Those last seen stay unpacked as well: the same come again."""
-        for customer, profile in self._dirty.items():
+        """Packs what changed since the last call."""
+        for customer, profile in self._open.items():
             self._packed[customer] = changes.profiles[customer] = pack(profile)
             if profile.pending.changed:
                 self._keep(customer, profile.pending.pack(), changes)
-                profile.pending.changed = False
-        self._dirty.clear()
-        self._unpacked = 0
-        for customer in list(islice(self._hot, max(0, len(self._hot) - _HOT))):
-            del self._hot[customer]
+        self._open.clear()
+        self._new = 0
         if len(self.timers) > 4 * len(self._packed) + 1000:
             self.timers.compact({c: peek(p)[0] for c, p in self._packed.items() if c not in self.importing})
 

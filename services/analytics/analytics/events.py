@@ -17,7 +17,7 @@ from common.record import Record
 SOURCE: Final = "/heed/analytics"
 RAISED, UPDATED, CLEARED = (f"heed.trigger.{action}.v1" for action in ("raised", "updated", "cleared"))
 WIDESPREAD_SILENCE: Final = "heed.silence.widespread.v1"
-EXAMPLE: Final = "heed.example.completed.v1"
+EXAMPLES: Final = "heed.examples.completed.v1"
 MODEL_PUBLISHED: Final = "heed.model.published.v1"
 MODEL_ADOPTED: Final = "heed.model.adopted.v1"
 PROFILE_MERGED: Final = "heed.profile.merged.v1"

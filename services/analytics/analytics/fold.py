@@ -266,11 +266,11 @@ class Fold:
 
     def _ringing(self, customer: str, until: float) -> tuple[str, Profile | None]:
         """The profile to ring, or None: an open import waits for its end, a stale entry is nobody's."""
-        known = self._customers.look(customer)
-        if known is None or customer in self._customers.importing:
+        due = self._customers.next_due(customer)
+        if customer in self._customers.importing:
             return customer, None
-        if known.next_due() > until:
-            self._customers.timers.set(known.next_due(), customer)
+        if due > until:
+            self._customers.timers.set(due, customer)
             return customer, None
         return customer, self._customers.touch(customer)
 

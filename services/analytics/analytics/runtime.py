@@ -14,7 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from analytics import metrics
+from analytics import metrics, teaching
 from analytics.checkpoint import Checkpoint, FencedError
 from analytics.events import Event, What, decode, id_text
 from analytics.fold import Fold
@@ -35,12 +35,13 @@ log = structlog.get_logger()
 
 Decoder = Callable[[Record], Event | None]
 
-_POLL_RECORDS = 4_000
-_LOOK_UP = 1_000
+_POLL_RECORDS = 2_000
+_LOOK_UP = 500
 # Folded at a stretch, in records and in seconds: then the relay's producer and the heartbeats have their turn, or
 # alerts would wait until a backlog is done.
 _AT_A_STRETCH = 100
 _TURN_SECONDS = 0.02
+_TURNS = 4  # of the loop: what an answer wakes takes a few steps to its next question
 # Records that come one by one are taken some at a time: each take costs a fetch, a look-up and a turn of the loop.
 _FEW_RECORDS = 200
 _GATHER_SECONDS = 0.015
@@ -213,7 +214,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             for at in range(0, len(part), _AT_A_STRETCH):
                 await self._fold_fresh(part[at : at + _AT_A_STRETCH], repeats, fresh)
                 if time.monotonic() - self._turned_at > _TURN_SECONDS:
-                    await asyncio.sleep(0)
+                    for _ in range(_TURNS):
+                        await asyncio.sleep(0)
                     self._turned_at = time.monotonic()
         metrics.EVENTS.labels("folded").inc(len(fresh))
 
@@ -340,6 +342,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         checkpoint = Checkpoint()
         for task in self.tasks.values():
             task.collect(checkpoint, self._topics)
+        told = teaching.told(checkpoint.examples)
+        checkpoint.emitted.extend((self._topics.examples, envelope) for envelope in told)
         if checkpoint.steps:
             self._in_flight = {(partition, id_) for id_, partition, _ in checkpoint.seen}
             self._writing = asyncio.create_task(self._ownership.writer.write(checkpoint))

@@ -66,9 +66,9 @@ class Task:
         into.profiles.extend((customer, self.partition, packed) for customer, packed in changes.profiles.items())
         into.pending.extend((customer, self.partition, rows) for customer, rows in changes.pending.items())
         into.seen.extend((id_, self.partition, for_good) for id_, for_good in self.seen.items())
+        into.examples.extend(changes.examples)
         into.triggers.extend(t for t in changes.triggers if t.key)
         into.emitted.extend((topics.triggers, envelope) for envelope in changes.triggers)
-        into.emitted.extend((topics.examples, example.envelope()) for example in changes.examples)
         into.emitted.extend((topics.facts, envelope) for envelope in changes.facts)
         _count(changes)
         for sifted, count in changes.sifted.items():

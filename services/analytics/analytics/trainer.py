@@ -1,15 +1,15 @@
 """Learns over all partitions from completed examples, publishes versions, and has tasks adopt them.
 
-Each learner's position, memory and what it publishes commit together, so each example is learned from once. A version
-is written to `models` in the transaction whose outbox carries the adoption records: a task never waits for what is not
-there. The log keeps the order in which examples were taken.
+Each learner's position, memory and what it publishes commit together, and what a relay published twice is known by its
+id, so each example is learned from once. A version is written to `models` in the transaction whose outbox carries the
+adoption records: a task never waits for what is not there. The log keeps the order in which examples were taken.
 """
 
 import asyncio
 import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -47,6 +47,9 @@ _ADOPT = "INSERT INTO adoptions (name, version, pinned, by) VALUES ($1, $2, fals
 # How much is learned again after a crash, at least; a memory of megabytes is written so much more seldom that it comes
 # to no more bytes a second than this.
 _KEEP_SECONDS, _KEEP_BYTES = 5.0, 20_000.0
+# Of so many records before this one the ids are known. What relays had published and not yet deleted when they ended
+# comes again; that is a thousand rows of each at most, few of them examples.
+_REMEMBERED = 1_000
 _GAUGES = {
     "auc": gauges.MODEL_AUC,
     "brier": gauges.MODEL_BRIER,
@@ -55,9 +58,19 @@ _GAUGES = {
 
 
 @dataclass
+class Version:
+    """What was learned so far, as it will be published."""
+
+    number: int
+    snapshot: bytes
+    examples: int
+    figures: Mapping[str, Any]
+
+
+@dataclass
 class Pupil:
     """A learner with its place in the examples: `offset` is committed, `taken` is learned, and to be committed when it
-    is `due` (by the monotonic clock).
+    is `due` (by the monotonic clock), or once versions were `made`.
     """
 
     learner: Learner
@@ -66,6 +79,17 @@ class Pupil:
     published_at: int
     taken: int
     due: float = 0.0
+    made: list[Version] = field(default_factory=list)
+
+    def learn(self, example: Mapping[str, Any], every: int | None) -> None:
+        """Makes a version of what it knows when it has learned from enough since the last."""
+        learner = self.learner
+        learner.take(example)
+        if learner.examples - self.published_at >= (every or learner.publish_every):
+            self.published_at = learner.examples
+            self.version += 1
+            snapshot = pickle.dumps(learner.snapshot())
+            self.made.append(Version(self.version, snapshot, learner.examples, learner.figures()))
 
 
 class Trainer:
@@ -91,6 +115,7 @@ class Trainer:
         self._publish_examples, self._learners = publish_examples, learners
         self._token = ""
         self._pupils: dict[str, Pupil] = {}
+        self._known: dict[str, int] = {}  # records by id, the latest last, with their offset
 
     async def run(self) -> None:
         """Until cancelled; waits while another process trains or a part is away."""
@@ -117,7 +142,7 @@ class Trainer:
 
     async def _lead(self, connection: asyncpg.Connection) -> None:
         await connection.execute(_LOCK)
-        self._token = new_id()
+        self._token, self._known = new_id(), {}
         self._pupils = {
             pupil.learner.name: pupil for pupil in [await self._claim(connection, n) for n in self._learners]
         }
@@ -127,7 +152,8 @@ class Trainer:
         await consumer.start()
         try:
             consumer.assign([self._partition])
-            consumer.seek(self._partition, min(pupil.offset for pupil in self._pupils.values()))
+            first = min(pupil.offset for pupil in self._pupils.values())
+            consumer.seek(self._partition, max(0, first - _REMEMBERED))
             await self._learn_for_ever(connection, consumer)
         finally:
             await consumer.stop()
@@ -145,61 +171,66 @@ class Trainer:
     async def _learn_for_ever(self, connection: asyncpg.Connection, consumer: AIOKafkaConsumer) -> None:
         while True:
             batches = await consumer.getmany(timeout_ms=500, max_records=2_000)
-            records = batches.get(self._partition, [])
-            for record in records:
-                await self._take(connection, record)
-            if records:
-                self._advance(records[-1].offset + 1)
+            for record in batches.get(self._partition, []):
+                if not self._is_known(record):
+                    await self._take(record)
+                for pupil in self._pupils.values():
+                    # Also where none of it was for this one, which need not begin with it again.
+                    pupil.taken = max(pupil.taken, record.offset + 1)
+                    if pupil.made:
+                        await self._commit(connection, pupil)
             for pupil in self._pupils.values():
                 if pupil.taken != pupil.offset and time.monotonic() >= pupil.due:
-                    await self._commit(connection, pupil, publish=False)
+                    await self._commit(connection, pupil)
 
-    def _advance(self, read: int) -> None:
-        """What was read is nobody else's: a learner without examples need not begin with it again."""
-        for pupil in self._pupils.values():
-            pupil.taken = max(pupil.taken, read)
+    def _is_known(self, record: ConsumerRecord) -> bool:
+        """Whether a record with this id came before; notes that it has come now."""
+        known, id_ = self._known, dict(record.headers).get("ce_id", b"").decode()
+        found = id_ in known
+        if id_ and not found:
+            known[id_] = record.offset
+        while known and record.offset - known[oldest := next(iter(known))] > _REMEMBERED:
+            del known[oldest]
+        return found
 
-    async def _take(self, connection: asyncpg.Connection, record: ConsumerRecord) -> None:
+    async def _take(self, record: ConsumerRecord) -> None:
         try:
-            example = orjson.loads(record.value or b"null")
-            pupil = self._pupils.get(example["model"])
-            if pupil is None or record.offset < pupil.taken:
-                return
-            pupil.taken = record.offset + 1
-            pupil.learner.take(example)
-        except (ValueError, KeyError, TypeError) as error:
-            await self._bury(record, f"not an example: {type(error).__name__} {error}")
+            told = orjson.loads(record.value or b"null")
+            examples = told.get("examples", [told])  # earlier versions told each by itself
+        except (ValueError, AttributeError) as error:
+            await self._bury(record, f"no examples: {type(error).__name__} {error}")
             return
-        every = self._publish_examples or pupil.learner.publish_every
-        if pupil.learner.examples - pupil.published_at >= every:
-            await self._commit(connection, pupil, publish=True)
+        for example in examples:
+            try:
+                pupil = self._pupils.get(example["model"])
+                if pupil is not None and record.offset >= pupil.taken:
+                    pupil.learn(example, self._publish_examples)
+            except (ValueError, KeyError, TypeError) as error:
+                await self._bury(record, f"not an example: {type(error).__name__} {error}")
 
     async def _bury(self, record: Record, reason: str) -> None:
         log.warning("dead letter", partition=record.partition, offset=record.offset, reason=reason)
         await self._dead_letters.bury(record, reason)
 
-    async def _commit(self, connection: asyncpg.Connection, pupil: Pupil, *, publish: bool) -> None:
-        version, learner, state = pupil.version + publish, pupil.learner, pickle.dumps(pupil.learner)
+    async def _commit(self, connection: asyncpg.Connection, pupil: Pupil) -> None:
+        learner, state = pupil.learner, pickle.dumps(pupil.learner)
         async with connection.transaction():
-            args = (learner.name, self._token, pupil.offset, pupil.taken, version, state)
+            args = (learner.name, self._token, pupil.offset, pupil.taken, pupil.version, state)
             if await connection.execute(_FENCE, *args) != "UPDATE 1":
                 raise FencedError("another trainer owns the model")
-            if publish:
-                await self._publish(connection, learner, version)
-        pupil.offset, pupil.version = pupil.taken, version
+            for version in pupil.made:
+                await self._publish(connection, learner.name, version)
+        pupil.offset, pupil.made = pupil.taken, []
         pupil.due = time.monotonic() + max(_KEEP_SECONDS, len(state) / _KEEP_BYTES)
-        if publish:
-            pupil.published_at = learner.examples
         _measure(learner)
 
-    async def _publish(self, connection: asyncpg.Connection, learner: Learner, version: int) -> None:
-        figures, snapshot = learner.figures(), pickle.dumps(learner.snapshot())
-        row = (learner.name, version, snapshot, learner.examples, orjson.dumps(figures).decode())
+    async def _publish(self, connection: asyncpg.Connection, name: str, made: Version) -> None:
+        row = (name, made.number, made.snapshot, made.examples, orjson.dumps(made.figures).decode())
         await connection.execute(_PUBLISH, *row)
-        data = {"model": learner.name, "version": version, "examples": learner.examples, "metrics": figures}
+        data = {"model": name, "version": made.number, "examples": made.examples, "metrics": made.figures}
         said = [adoption.published(self._models, data, self._clock.now())]
-        if not await connection.fetchval(_PINNED, learner.name):
-            await connection.execute(_ADOPT, learner.name, version)
+        if not await connection.fetchval(_PINNED, name):
+            await connection.execute(_ADOPT, name, made.number)
             said += adoption.messages(self._facts, data, self._clock.now())
         await connection.execute(EMIT, *columns(said))
 
