@@ -1,0 +1,56 @@
+"""Examples on their way to the trainer: none is lost or learned from twice."""
+
+import pickle
+
+import asyncpg
+import orjson
+
+from analytics.customers import CompletedExample
+from analytics.operators.base import Example
+from analytics.operators.promoter import FEATURES, MODEL
+from analytics.orders import DAY
+from analytics.teaching import told
+from tests.analytics.conftest import Eventually, Teach
+from tests.analytics.stories import START, tick
+
+
+def example(model: str, number: int, size: int = 0) -> CompletedExample:
+    as_of = START + number * DAY
+    return CompletedExample("c_x", Example(model, as_of, {"x": "y" * size}), tick(as_of), as_of)
+
+
+def test_examples_are_told_in_order_in_records_the_broker_takes() -> None:
+    sizes = [10, 200_000, 100_000, 300_000, 10, 10]
+    envelopes = told(map(example, "abcdef", range(6), sizes))
+    records = [orjson.loads(envelope.value())["examples"] for envelope in envelopes]
+    assert [[one["model"] for one in record] for record in records] == [["a", "b"], ["c"], ["d"], ["e", "f"]]
+    assert records[3][1]["as_of"] == START + 5 * DAY
+    assert list(told([])) == []
+
+
+def test_the_same_examples_have_the_same_id() -> None:
+    first, again, more = (next(told(example("m", n) for n in range(count))) for count in (3, 3, 4))
+    assert first.id == again.id != more.id
+
+
+async def test_what_a_relay_published_twice_is_learned_from_once(
+    teach: Teach, database_url: str, eventually: Eventually
+) -> None:
+    def answers(first: int, last: int) -> list[CompletedExample]:
+        known = {"label": 1, "x": [0.0] * len(FEATURES), "predicted": {"steady": 0.5, "plain": 0.5}}
+        moments = [START + number * DAY for number in range(first, last)]
+        return [CompletedExample("c_x", Example(MODEL, at, known), tick(at), at) for at in moments]
+
+    async def learned() -> int:
+        state = await connection.fetchval("SELECT state FROM trainers WHERE name = $1", MODEL)
+        return pickle.loads(state).examples if state else 0
+
+    async def the_last_one_is() -> bool:
+        return await learned() >= 7
+
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    for some in (answers(0, 6), answers(0, 6), answers(6, 7)):
+        await teach(some)
+    await eventually(the_last_one_is)
+    assert await learned() == 7
+    await connection.close()
