@@ -47,6 +47,9 @@ _ADOPT = "INSERT INTO adoptions (name, version, pinned, by) VALUES ($1, $2, fals
 # How much is learned again after a crash, at least; a memory of megabytes is written so much more seldom that it comes
 # to no more bytes a second than this.
 _KEEP_SECONDS, _KEEP_BYTES = 5.0, 20_000.0
+# Each version is a record in every partition, which waits there until it is loaded: in a shop of thousands of orders a
+# second, or when history is imported, a learner's own pace would be several a second.
+_VERSION_SECONDS = 30.0
 # Of so many records before this one the ids are known. What relays had published and not yet deleted when they ended
 # comes again; that is a thousand rows of each at most, few of them examples.
 _REMEMBERED = 1_000
@@ -79,17 +82,24 @@ class Pupil:
     published_at: int
     taken: int
     due: float = 0.0
+    rests_until: float = 0.0
     made: list[Version] = field(default_factory=list)
 
-    def learn(self, example: Mapping[str, Any], every: int | None) -> None:
-        """Makes a version of what it knows when it has learned from enough since the last."""
+    def consider(self, every: int | None) -> None:
+        """Makes a version of what is known when enough was learned since the last one, and that was not just now.
+
+        `every` is the pace somebody set. What a learner put together itself (one example is enough) is not put off.
+        """
         learner = self.learner
-        learner.take(example)
-        if learner.examples - self.published_at >= (every or learner.publish_every):
-            self.published_at = learner.examples
-            self.version += 1
-            snapshot = pickle.dumps(learner.snapshot())
-            self.made.append(Version(self.version, snapshot, learner.examples, learner.figures()))
+        enough = every or learner.publish_every
+        if learner.examples - self.published_at < enough:
+            return
+        if every is None and enough > 1 and time.monotonic() < self.rests_until:
+            return
+        self.published_at, self.rests_until = learner.examples, time.monotonic() + _VERSION_SECONDS
+        self.version += 1
+        snapshot = pickle.dumps(learner.snapshot())
+        self.made.append(Version(self.version, snapshot, learner.examples, learner.figures()))
 
 
 class Trainer:
@@ -180,7 +190,8 @@ class Trainer:
                     if pupil.made:
                         await self._commit(connection, pupil)
             for pupil in self._pupils.values():
-                if pupil.taken != pupil.offset and time.monotonic() >= pupil.due:
+                pupil.consider(self._publish_examples)
+                if pupil.made or (pupil.taken != pupil.offset and time.monotonic() >= pupil.due):
                     await self._commit(connection, pupil)
 
     def _is_known(self, record: ConsumerRecord) -> bool:
@@ -204,7 +215,8 @@ class Trainer:
             try:
                 pupil = self._pupils.get(example["model"])
                 if pupil is not None and record.offset >= pupil.taken:
-                    pupil.learn(example, self._publish_examples)
+                    pupil.learner.take(example)
+                    pupil.consider(self._publish_examples)
             except (ValueError, KeyError, TypeError) as error:
                 await self._bury(record, f"not an example: {type(error).__name__} {error}")
 
