@@ -206,6 +206,7 @@ def test_an_empty_shop_offers_nothing() -> None:
     offers = LinksLearner().snapshot()
     assert offers.offers(customer("A"), 10) == []
     assert offers.number("A") is None
+    assert LinksLearner().figures()["hit_rate_10"] is None, "nothing was judged: no figure, not a bad one"
 
 
 def test_words_of_names_in_any_language() -> None:

@@ -33,11 +33,11 @@ def test_the_same_examples_have_the_same_id() -> None:
     assert first.id == again.id != more.id
 
 
-async def test_what_a_relay_published_twice_is_learned_from_once(
+async def test_each_is_learned_from_once_and_what_is_none_keeps_no_other_from_it(
     teach: Teach, database_url: str, eventually: Eventually
 ) -> None:
-    def answers(first: int, last: int) -> list[CompletedExample]:
-        known = {"label": 1, "x": [0.0] * len(FEATURES), "predicted": {"steady": 0.5, "plain": 0.5}}
+    def answers(first: int, last: int, numbers: int = len(FEATURES)) -> list[CompletedExample]:
+        known = {"label": 1, "x": [0.0] * numbers, "predicted": {"steady": 0.5, "plain": 0.5}}
         moments = [START + number * DAY for number in range(first, last)]
         return [CompletedExample("c_x", Example(MODEL, at, known), tick(at), at) for at in moments]
 
@@ -46,11 +46,11 @@ async def test_what_a_relay_published_twice_is_learned_from_once(
         return pickle.loads(state).examples if state else 0
 
     async def the_last_one_is() -> bool:
-        return await learned() >= 7
+        return await learned() >= 9
 
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
-    for some in (answers(0, 6), answers(0, 6), answers(6, 7)):
-        await teach(some)
+    for some in (answers(0, 6), answers(0, 6), [*answers(6, 7), *answers(7, 8, numbers=1), *answers(8, 10)]):
+        await teach(some)  # the second time as a relay that ended before it deleted them
     await eventually(the_last_one_is)
-    assert await learned() == 7
+    assert await learned() == 9
     await connection.close()

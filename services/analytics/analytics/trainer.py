@@ -125,7 +125,7 @@ class Trainer:
         self._publish_examples, self._learners = publish_examples, learners
         self._token = ""
         self._pupils: dict[str, Pupil] = {}
-        self._known: dict[str, int] = {}  # records by id, the latest last, with their offset
+        self._known: dict[bytes, int] = {}  # records by id, the latest last, with their offset
 
     async def run(self) -> None:
         """Until cancelled; waits while another process trains or a part is away."""
@@ -196,7 +196,7 @@ class Trainer:
 
     def _is_known(self, record: ConsumerRecord) -> bool:
         """Whether a record with this id came before; notes that it has come now."""
-        known, id_ = self._known, dict(record.headers).get("ce_id", b"").decode()
+        known, id_ = self._known, dict(record.headers).get("ce_id")
         found = id_ in known
         if id_ and not found:
             known[id_] = record.offset
@@ -205,20 +205,27 @@ class Trainer:
         return found
 
     async def _take(self, record: ConsumerRecord) -> None:
+        """Whatever is no example in a record goes to the dead letters with it; the others are learned from."""
         try:
             told = orjson.loads(record.value or b"null")
-            examples = told.get("examples", [told])  # earlier versions told each by itself
-        except (ValueError, AttributeError) as error:
+            examples = list(told.get("examples", [told]))  # earlier versions told each by itself
+        except (ValueError, TypeError, AttributeError) as error:
             await self._bury(record, f"no examples: {type(error).__name__} {error}")
             return
-        for example in examples:
-            try:
-                pupil = self._pupils.get(example["model"])
-                if pupil is not None and record.offset >= pupil.taken:
-                    pupil.learner.take(example)
-                    pupil.consider(self._publish_examples)
-            except (ValueError, KeyError, TypeError) as error:
-                await self._bury(record, f"not an example: {type(error).__name__} {error}")
+        refused = [reason for example in examples if (reason := self._refused(example, record.offset))]
+        if refused:
+            await self._bury(record, f"{len(refused)} of {len(examples)} not an example: {refused[0]}")
+
+    def _refused(self, example: Any, offset: int) -> str:
+        """Has it learned from; says why not where it is no example."""
+        try:
+            pupil = self._pupils.get(example["model"])
+            if pupil is not None and offset >= pupil.taken:
+                pupil.learner.take(example)
+                pupil.consider(self._publish_examples)
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            return f"{type(error).__name__} {error}"
+        return ""
 
     async def _bury(self, record: Record, reason: str) -> None:
         log.warning("dead letter", partition=record.partition, offset=record.offset, reason=reason)

@@ -172,10 +172,10 @@ class LinksLearner:
         self.weights += _RATE * step / np.sqrt(self.squares)
 
     def figures(self) -> dict[str, Any]:
-        judged = max(1, self.judged)
+        judged = self.judged
         return {
-            "hit_rate_10": round(self.hits / judged, 4),
-            "popular_hit_rate_10": round(self.popular_hits / judged, 4),
+            "hit_rate_10": round(self.hits / judged, 4) if judged else None,
+            "popular_hit_rate_10": round(self.popular_hits / judged, 4) if judged else None,
             "judged": self.judged,
             "products": len(self.catalogue),
             "pairs": len(self.pairs),
