@@ -17,7 +17,7 @@ from common.outbox import CHANNEL, SLICES
 
 log = structlog.get_logger()
 
-_BATCH = 1_000
+BATCH = 1_000  # rows published at once, and so the most that comes twice when a relay ends before it deleted them
 _LOCK_CLASS = 0x48454544  # spells HEED; the advisory locks of relays
 _LOCK = text(
     """
@@ -75,7 +75,7 @@ class Relay:
                 log.warning("relay waits", error=str(error), pause_seconds=pause)
                 await asyncio.sleep(pause)
                 continue
-            if moved < _BATCH:
+            if moved < BATCH:
                 await emitted.wait(_POLL_SECONDS)
                 await asyncio.sleep(self._linger)
 
@@ -97,7 +97,7 @@ class Relay:
 async def _oldest(session: AsyncSession) -> Sequence[Row]:  # type: ignore[type-arg]
     # The locks are taken by a statement of their own: the next one sees all that their last holders committed.
     slices = (await session.execute(_LOCK, {"last": SLICES - 1, "class": _LOCK_CLASS})).scalar_one()
-    return (await session.execute(_OLDEST, {"slices": slices, "most": _BATCH})).all() if slices else []
+    return (await session.execute(_OLDEST, {"slices": slices, "most": BATCH})).all() if slices else []
 
 
 def _message(row: Row) -> Message:  # type: ignore[type-arg]

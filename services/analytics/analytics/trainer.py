@@ -29,6 +29,7 @@ from common.deadletters import DeadLetters
 from common.ids import new_id
 from common.outbox import EMIT, columns
 from common.record import Record
+from common.relay import BATCH
 
 log = structlog.get_logger()
 
@@ -50,9 +51,7 @@ _KEEP_SECONDS, _KEEP_BYTES = 5.0, 20_000.0
 # Each version is a record in every partition, which waits there until it is loaded: in a shop of thousands of orders a
 # second, or when history is imported, a learner's own pace would be several a second.
 _VERSION_SECONDS = 30.0
-# Of so many records before this one the ids are known. What relays had published and not yet deleted when they ended
-# comes again; that is a thousand rows of each at most, few of them examples.
-_REMEMBERED = 1_000
+_REMEMBERED = BATCH  # records whose ids are known: examples have no key, so they are of one relay at a time
 _GAUGES = {
     "auc": gauges.MODEL_AUC,
     "brier": gauges.MODEL_BRIER,
@@ -73,7 +72,7 @@ class Version:
 @dataclass
 class Pupil:
     """A learner with its place in the examples: `offset` is committed, `taken` is learned, and to be committed when it
-    is `due` (by the monotonic clock), or once versions were `made`.
+    is `due`, or once versions were `made`; none is made while it `rests_until` a moment (both by the monotonic clock).
     """
 
     learner: Learner
@@ -181,28 +180,26 @@ class Trainer:
     async def _learn_for_ever(self, connection: asyncpg.Connection, consumer: AIOKafkaConsumer) -> None:
         while True:
             batches = await consumer.getmany(timeout_ms=500, max_records=2_000)
-            for record in batches.get(self._partition, []):
-                if not self._is_known(record):
+            records = batches.get(self._partition, [])
+            for record in records:
+                if self._is_new(record):
                     await self._take(record)
-                for pupil in self._pupils.values():
-                    # Also where none of it was for this one, which need not begin with it again.
-                    pupil.taken = max(pupil.taken, record.offset + 1)
-                    if pupil.made:
-                        await self._commit(connection, pupil)
             for pupil in self._pupils.values():
+                if records:  # also where none was for this one, which need not begin with them again
+                    pupil.taken = max(pupil.taken, records[-1].offset + 1)
                 pupil.consider(self._publish_examples)
                 if pupil.made or (pupil.taken != pupil.offset and time.monotonic() >= pupil.due):
                     await self._commit(connection, pupil)
 
-    def _is_known(self, record: ConsumerRecord) -> bool:
-        """Whether a record with this id came before; notes that it has come now."""
+    def _is_new(self, record: ConsumerRecord) -> bool:
+        """Whether somebody has still to learn from this record, and none with its id came before; notes the id."""
         known, id_ = self._known, dict(record.headers).get("ce_id")
-        found = id_ in known
-        if id_ and not found:
-            known[id_] = record.offset
         while known and record.offset - known[oldest := next(iter(known))] > _REMEMBERED:
             del known[oldest]
-        return found
+        came = id_ is not None and known.pop(id_, None) is not None
+        if id_ is not None:
+            known[id_] = record.offset
+        return not came and any(record.offset >= pupil.taken for pupil in self._pupils.values())
 
     async def _take(self, record: ConsumerRecord) -> None:
         """Whatever is no example in a record goes to the dead letters with it; the others are learned from."""

@@ -8,7 +8,7 @@ class Learner(Protocol):
     """Learns in the trainer live, and in the same process in a replay. Deterministic, and picklable with its figures.
 
     `name` is the `model` of its examples and the name its snapshots are adopted by; `publish_every` the examples from
-    one version to the next; `examples` how many it has learned from.
+    one version to the next, at least; `examples` how many it has learned from.
     """
 
     name: ClassVar[str]
