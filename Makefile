@@ -5,6 +5,13 @@ SHELL := /bin/bash
 BIN := .venv/bin
 UV := $(shell command -v uv || echo .heed/uv/bin/uv)
 PYTHON ?= python3
+# A distribution's Python was optimised by profiles of itself; one built by pyenv was not, and takes a third longer.
+SYSTEM_PYTHON := $(shell /usr/bin/python3 -c 'import sys; sys.version_info >= (3, 11) and print("/usr/bin/python3")' 2>/dev/null)
+ifneq ($(SYSTEM_PYTHON),)
+export UV_PYTHON ?= $(SYSTEM_PYTHON)
+endif
+# Once, at the install: else all processes of the first start do it side by side, or, told not to write, every start.
+export UV_COMPILE_BYTECODE := 1
 CODE := libs services cli tests benchmarks
 PACKAGES := common lead_capture contact campaign sales ticketing analytics console heed
 
@@ -28,6 +35,7 @@ help: ## List targets and settings
 #: LOG_LEVEL=INFO            how much the services write to .heed/logs
 #: HEED_COMPILED=0           run analytics from its sources even where it was compiled
 #: HEED_BENCH_DATA=          folder with the logs that make bench-models measures on
+#: UV_PYTHON=/usr/bin/python3  which Python everything runs on; where that is older than 3.11, the one uv finds
 #: OTEL_EXPORTER_OTLP_ENDPOINT=  where traces go
 
 .PHONY: install
