@@ -54,12 +54,12 @@ async def records(kafka: str, topic: str) -> AsyncIterator[ConsumerRecord]:
         await consumer.stop()
 
 
-async def fresh(kafka: str, prefix: str, url: str) -> State:
-    """Folds the log from its start, in one piece, in this process."""
-    store, state, folds = ModelStore(Database(url)), State(), {p: Fold(p) for p in range(PARTITIONS)}
+async def folds(kafka: str, prefix: str, url: str) -> dict[int, Fold]:
+    """The log folded from its start, in this process, each fact once, by partition."""
+    store, found = ModelStore(Database(url)), {p: Fold(p) for p in range(PARTITIONS)}
     seen: dict[int, set[str]] = {partition: set() for partition in range(PARTITIONS)}
     async for record in records(kafka, f"{prefix}.customer-facts"):
-        fold, event = folds[record.partition], decode(record)
+        fold, event = found[record.partition], decode(record)
         if event is None or (event.customer and id_text(event.id) in seen[record.partition]):
             continue
         if event.customer and not fold.passes_on(event):
@@ -67,7 +67,13 @@ async def fresh(kafka: str, prefix: str, url: str) -> State:
         if event.what is What.MODEL_ADOPTED:
             fold.adopt(event, await store.load(event.data["model"], int(event.data["version"])))
         fold.apply(event)
-    for partition, fold in folds.items():
+    return found
+
+
+async def fresh(kafka: str, prefix: str, url: str) -> State:
+    """What a fold of the log in one piece knows and says."""
+    state = State()
+    for partition, fold in (await folds(kafka, prefix, url)).items():
         changes = fold.take_changes()
         state.profiles |= changes.profiles
         state.pending |= {customer: rows for customer, rows in changes.pending.items() if rows}

@@ -84,7 +84,7 @@ def plan(r: random.Random, facts: int, customers: int) -> Plan:
     """1 % surprises, 3 % refused, the rest ordinary orders and visits, shuffled."""
     surprised = set(range(max(10, facts // 100)))
     usual = set(range(len(surprised), len(surprised) + customers))
-    quiet = set(range(1000, 1010))
+    quiet = set(range(1000, 1024))
     posts = [order(customer, f"surprise-{customer}", USUAL * 15) for customer in surprised]
     for n in range(facts - len(posts)):
         customer = r.choice(sorted(usual))

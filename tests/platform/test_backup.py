@@ -1,7 +1,9 @@
 """Backup and restore of a real broker's and a real server's data."""
 
 import asyncio
+import hashlib
 import shutil
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from heed.backup import ARCHIVE, create_backup, restore_backup
+from heed.backup import ARCHIVE, MANIFEST, create_backup, restore_backup
 from heed.platform.databases import dsn, ensure_databases
 from heed.platform.errors import PlatformError
 from heed.platform.installation import Installation
@@ -107,6 +109,22 @@ def test_a_damaged_backup_changes_nothing(tmp_path: Path) -> None:
     assert _installation(tmp_path / "home").secrets == secrets
     with pytest.raises(PlatformError, match="no backup"):
         restore_backup(installation, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "postgres/../../outside"])
+def test_an_archive_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    installation = _installation(tmp_path / "home")
+    secrets = installation.secrets
+    installation.layout.postgres.mkdir()
+    backup = tmp_path / "backup"
+    manifest = create_backup(installation, backup)
+    with tarfile.open(backup / ARCHIVE, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+    digest = hashlib.sha256((backup / ARCHIVE).read_bytes()).hexdigest()
+    (backup / MANIFEST).write_text(manifest.model_copy(update={"sha256": digest}).model_dump_json())
+    with pytest.raises(PlatformError, match="does not belong there"):
+        restore_backup(installation, backup)
+    assert _installation(tmp_path / "home").secrets == secrets
 
 
 def test_data_elsewhere_is_not_ours_to_back_up(tmp_path: Path) -> None:

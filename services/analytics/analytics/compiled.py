@@ -45,10 +45,14 @@ def use() -> None:
         sys.meta_path.insert(0, _Finder(files))
 
 
+def used() -> bool:
+    """Whether the modules are found compiled."""
+    return any(isinstance(finder, _Finder) for finder in sys.meta_path)
+
+
 def out_of_date() -> bool:
     """Whether something was compiled, and is not used because the sources changed."""
-    used = any(isinstance(finder, _Finder) for finder in sys.meta_path)
-    return COMPILED.is_dir() and os.environ.get("HEED_COMPILED") != "0" and not used
+    return COMPILED.is_dir() and os.environ.get("HEED_COMPILED") != "0" and not used()
 
 
 def _wanted() -> Path | None:
