@@ -21,7 +21,7 @@ SETTINGS = {
     "unix_socket_directories": "",
     "shared_buffers": "96MB",
     "max_connections": "200",
-    "max_wal_size": "512MB",
+    "max_wal_size": "2GB",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
