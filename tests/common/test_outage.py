@@ -5,7 +5,7 @@ import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from common.relay import Relay
 from common.testing.effects import HAPPENED, effects, fact, message, record_effect
 from heed.platform.kafka import Kafka
 from heed.platform.ports import free_ports
-from heed.platform.process import Child
+from heed.platform.process import Child, wait_until
 from heed.platform.testing import run_apart
 from heed.platform.topics import create_topics
 
@@ -53,6 +53,25 @@ async def _running(*parts: Any) -> AsyncIterator[list[asyncio.Task[None]]]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether every thread has taken notice of the stop; `kill` returns before they have."""
+    try:
+        states = {stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")}
+    except (FileNotFoundError, ProcessLookupError):  # a thread that ended while it was asked
+        return False
+    return states == {"T"}
+
+
+@contextmanager
+def _frozen(broker: Child) -> Iterator[None]:
+    broker.signal(signal.SIGSTOP)
+    try:
+        assert wait_until(lambda: _stands_still(broker.pid or 0), 10)
+        yield
+    finally:
+        broker.signal(signal.SIGCONT)
 
 
 async def _revive(broker: Child) -> None:
@@ -101,8 +120,7 @@ async def test_relay_and_consumer_outlive_a_killed_broker(
 async def test_a_frozen_broker_is_a_transient_failure_and_stops_nobody(node: Kafka, broker: Child) -> None:
     publisher = KafkaPublisher(node.bootstrap, request_timeout_ms=1_000)
     await publisher.publish([message(TOPIC, fact(1, "frozen"))])
-    broker.signal(signal.SIGSTOP)
-    try:
+    with _frozen(broker):
         started = time.monotonic()
         with pytest.raises(TransientError):
             await publisher.publish([message(TOPIC, fact(2, "frozen"))])
@@ -110,20 +128,15 @@ async def test_a_frozen_broker_is_a_transient_failure_and_stops_nobody(node: Kaf
             await publisher.publish([message(TOPIC, fact(3, "frozen"))])
         await publisher.stop()
         assert time.monotonic() - started < 10
-    finally:
-        broker.signal(signal.SIGCONT)
 
 
 async def test_publishers_that_share_a_producer_all_hear_of_the_outage(node: Kafka, broker: Child) -> None:
     publisher = KafkaPublisher(node.bootstrap, request_timeout_ms=1_000)
     await publisher.publish([message(TOPIC, fact(0, "shared"))])
-    broker.signal(signal.SIGSTOP)
-    try:
+    with _frozen(broker):
         sends = [publisher.publish([message(TOPIC, fact(number, "shared"))]) for number in range(1, 21)]
         outcomes = await asyncio.wait_for(asyncio.gather(*sends, return_exceptions=True), 10)
         assert {type(outcome) for outcome in outcomes} == {TransientError}
-    finally:
-        broker.signal(signal.SIGCONT)
     await publisher.publish([message(TOPIC, fact(number, "shared")) for number in range(1, 21)])
     await publisher.stop()
 
@@ -134,12 +147,9 @@ async def test_a_consumer_stops_though_the_broker_is_frozen(node: Kafka, broker:
     consumer = Consumer(node.bootstrap, subscription, database, DeadLetters(publisher, "outage.dead-letters", "g"))
     task = asyncio.create_task(consumer.run())
     await asyncio.wait([task], timeout=3)
-    broker.signal(signal.SIGSTOP)
-    try:
+    with _frozen(broker):
         await asyncio.wait([task], timeout=1)
         started = time.monotonic()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert time.monotonic() - started < 8
-    finally:
-        broker.signal(signal.SIGCONT)
