@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -17,7 +17,7 @@ from analytics.main import build
 from analytics.operators.base import Adopted
 from analytics.orders import DAY
 from analytics.settings import Settings
-from analytics.teaching import told
+from analytics.teaching import Lesson, told
 from common.application import Application
 from common.bus import KafkaPublisher
 from common.migrate import upgrade
@@ -31,7 +31,10 @@ PRIVATE, PUBLIC = generate_keys()
 Client = Callable[..., httpx.AsyncClient]
 Tell = Callable[[Iterable[Event]], Awaitable[None]]
 Eventually = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
-Teach = Callable[[Iterable[CompletedExample]], Awaitable[None]]
+
+
+class Teach(Protocol):
+    async def __call__(self, examples: Iterable[CompletedExample], again: int = 0) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +104,15 @@ def tell(app: Application, publisher: KafkaPublisher, topic_prefix: str) -> Tell
 
 @pytest.fixture(scope="module")
 def teach(app: Application, publisher: KafkaPublisher, topic_prefix: str) -> Teach:
-    """Gives training examples to the trainer."""
+    """Gives training examples to the trainer, as those of a partition that there is not; `again` as before."""
     del app
+    lessons: list[Lesson] = []
 
-    async def teach(examples: Iterable[CompletedExample]) -> None:
-        await publisher.publish([message_of(f"{topic_prefix}.training-examples", some) for some in told(examples)])
+    async def teach(examples: Iterable[CompletedExample], again: int = 0) -> None:
+        new = [Lesson(-1, number, example) for number, example in enumerate(examples, start=len(lessons) + 1)]
+        taken = lessons[len(lessons) - again :] + new
+        lessons.extend(new)
+        await publisher.publish([message_of(f"{topic_prefix}.training-examples", some) for some in told(taken)])
 
     return teach
 

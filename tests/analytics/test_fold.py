@@ -279,4 +279,5 @@ def test_a_customer_of_many_odd_facts_stays_small() -> None:
 
 
 def _ids(changes: Changes) -> list[str]:
-    return [*(trigger.id for trigger in changes.triggers), *(example.id for example in changes.examples)]
+    told = ((example.example.model, example.customer, example.example.as_of) for example in changes.examples)
+    return [*(trigger.id for trigger in changes.triggers), *map(str, told)]

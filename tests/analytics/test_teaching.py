@@ -1,61 +1,41 @@
 """Examples on their way to the trainer: none is lost or learned from twice."""
 
 import pickle
-from typing import Any, cast
 
 import asyncpg
 import orjson
-from aiokafka import ConsumerRecord
 
 from analytics.customers import CompletedExample
 from analytics.learners.chances import PromoterLearner
 from analytics.operators.base import Example
 from analytics.operators.promoter import FEATURES, MODEL
 from analytics.orders import DAY
-from analytics.teaching import told
-from analytics.trainer import Pupil, Trainer
-from common.relay import BATCH
-from common.testing.bus import StoredRecord
+from analytics.teaching import Lesson, told
+from analytics.trainer import Pupil
 from tests.analytics.conftest import Eventually, Teach
-from tests.analytics.stories import START, order, tick
+from tests.analytics.stories import START, tick
 
 
-def example(model: str, number: int, size: int = 0) -> CompletedExample:
+def lesson(model: str, number: int, size: int = 0) -> Lesson:
     as_of = START + number * DAY
-    return CompletedExample("c_x", Example(model, as_of, {"x": "y" * size}), tick(as_of), as_of)
+    return Lesson(3, number, CompletedExample("c_x", Example(model, as_of, {"x": "y" * size}), tick(as_of), as_of))
 
 
 def test_examples_are_told_in_order_in_records_the_broker_takes() -> None:
     sizes = [10, 200_000, 100_000, 300_000, 10, 10]
-    envelopes = told(map(example, "abcdef", range(6), sizes))
+    envelopes = told(map(lesson, "abcdef", range(6), sizes))
     records = [orjson.loads(envelope.value())["examples"] for envelope in envelopes]
     assert [[one["model"] for one in record] for record in records] == [["a", "b"], ["c"], ["d"], ["e", "f"]]
     assert records[3][1]["as_of"] == START + 5 * DAY
+    assert records[3][1]["place"] == [3, 5]
     assert list(told([])) == []
 
 
-def test_the_same_examples_have_the_same_id() -> None:
-    first, again, more = (next(told(example("m", n) for n in range(count))) for count in (3, 3, 4))
-    assert first.id == again.id != more.id
-    at = START + DAY
-    one, other = (CompletedExample("c_x", Example("m", at, {}), order("c_x", at, n=n), at) for n in (1, 2))
-    assert one.id == other.id
-    assert next(told([one])).id != next(told([other])).id
-
-
-def test_neither_a_record_told_before_nor_one_taken_before_the_start_is_new() -> None:
-    trainer = Trainer("", *[cast(Any, None)] * 3, examples_topic="e", facts_topic="f", models_topic="m")
-    trainer._pupils = {"m": Pupil(PromoterLearner(), 5, 0, 0, 5)}
-
-    def is_new(offset: int, id_: str) -> bool:
-        record = StoredRecord("e", 0, offset, None, b"", (("ce_id", id_.encode()),))
-        return trainer._is_new(cast(ConsumerRecord, record))
-
-    assert [is_new(offset, f"{offset}") for offset in range(3, 7)] == [False, False, True, True]
-    assert not is_new(7, "4")
-    # An outbox without an acknowledgement tells all of it again and again.
-    assert not any(is_new(7 + BATCH * again, "4") for again in range(1, 4))
-    assert is_new(8 + BATCH * 5, "4"), "what came longer ago is forgotten"
+def test_what_was_told_before_is_known_whatever_it_comes_with() -> None:
+    pupil = Pupil(PromoterLearner(), 0, 0, 0, 0, {"3": 7})
+    assert [number for number in (6, 7, 8, 9, 8, 9, 10) if pupil.is_new([3, number])] == [8, 9, 10]
+    assert pupil.is_new([4, 1]), "each partition has numbers of its own"
+    assert [pupil.is_new(None) for _ in range(2)] == [True, True], "earlier versions told examples without a place"
 
 
 async def test_each_is_learned_from_once_and_what_is_none_keeps_no_other_from_it(
@@ -74,8 +54,10 @@ async def test_each_is_learned_from_once_and_what_is_none_keeps_no_other_from_it
         return await learned() >= 9
 
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
-    for some in (answers(0, 6), answers(0, 6), [*answers(6, 7), *answers(7, 8, numbers=1), *answers(8, 10)]):
-        await teach(some)  # the second time as a relay that ended before it deleted them
+    await teach(answers(0, 6))
+    await teach([], again=6)  # as by a relay that ended before it deleted them
+    # As where the database lost what was told and it is told anew, with what followed.
+    await teach([*answers(6, 7), *answers(7, 8, numbers=1), *answers(8, 10)], again=2)
     await eventually(the_last_one_is)
     assert await learned() == 9
     await connection.close()

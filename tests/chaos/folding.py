@@ -1,14 +1,18 @@
 """What a fresh fold of a recorded log says, against what the running service has stored and told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import pickle
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import asyncpg
+import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from analytics.events import What, decode, id_text
 from analytics.fold import Fold
+from analytics.learners import LEARNERS
+from analytics.learners.base import Learner
 from analytics.model_store import ModelStore
 from common.database import Database
 from common.topics import PARTITIONS
@@ -18,17 +22,20 @@ Rows = dict[str, bytes]
 
 @dataclass
 class State:
-    """Everything analytics knows and has said: `steps` are the triggers' by event id, each with its body."""
+    """Everything analytics knows and has said: `steps` are the triggers' by event id, each with its body, `taught` how
+    many examples each model has learned from.
+    """
 
     profiles: Rows = field(default_factory=dict)
     pending: Rows = field(default_factory=dict)
     tasks: dict[int, bytes] = field(default_factory=dict)
+    taught: dict[str, int] = field(default_factory=dict)
     steps: Rows = field(default_factory=dict)
     decisions: set[str] = field(default_factory=set)
 
     def differences(self, other: "State") -> Iterator[str]:
         """In words; none when both are equal, byte for byte."""
-        for name in ("profiles", "pending", "tasks", "steps"):
+        for name in ("profiles", "pending", "tasks", "taught", "steps"):
             mine, theirs = getattr(self, name), getattr(other, name)
             keys = {key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)}
             if keys:
@@ -72,14 +79,16 @@ async def folds(kafka: str, prefix: str, url: str) -> dict[int, Fold]:
 
 async def fresh(kafka: str, prefix: str, url: str) -> State:
     """What a fold of the log in one piece knows and says."""
-    state = State()
+    state, learners = State(), {learner.name: learner for learner in (new() for new in LEARNERS)}
     for partition, fold in (await folds(kafka, prefix, url)).items():
         changes = fold.take_changes()
         state.profiles |= changes.profiles
         state.pending |= {customer: rows for customer, rows in changes.pending.items() if rows}
         state.tasks[partition] = fold.state()
+        for completed in changes.examples:
+            learners[completed.example.model].take(orjson.loads(orjson.dumps(completed.data)))
         state.steps |= {said.id: said.value() for said in changes.triggers if said.key}
-    state.decisions = set(state.steps)
+    state.decisions, state.taught = set(state.steps), _counted(learners.values())
     return state
 
 
@@ -91,6 +100,8 @@ async def stored(kafka: str, prefix: str, url: str) -> State:
         waiting = "SELECT customer, examples FROM pending_examples WHERE examples <> ''"
         state.pending = {row[0]: row[1] for row in await connection.fetch(waiting)}
         state.tasks = {row[0]: row[1] for row in await connection.fetch("SELECT partition, state FROM tasks")}
+        rows = await connection.fetch("SELECT state FROM trainers WHERE state IS NOT NULL")
+        state.taught = _counted(pickle.loads(row[0]) for row in rows)
         state.decisions = {row[0] for row in await connection.fetch("SELECT id FROM decisions")}
     finally:
         await connection.close()
@@ -102,8 +113,23 @@ async def stored(kafka: str, prefix: str, url: str) -> State:
     return state
 
 
+def _counted(learners: Iterable[Learner]) -> dict[str, int]:
+    return {learner.name: learner.examples for learner in learners}
+
+
+async def recorded(kafka: str, prefix: str) -> int:
+    """How many records the log of facts has by now."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
+    await consumer.start()
+    try:
+        places = [TopicPartition(f"{prefix}.customer-facts", partition) for partition in range(PARTITIONS)]
+        return int(sum((await consumer.end_offsets(places)).values()))
+    finally:
+        await consumer.stop()
+
+
 async def settled(kafka: str, prefix: str, url: str) -> None:
-    """Waits until everything on the log is folded and everything said is published."""
+    """Waits until everything on the log is folded, everything said is published and every example learned from."""
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
     await consumer.start()
@@ -115,7 +141,10 @@ async def settled(kafka: str, prefix: str, url: str) -> None:
             tasks = await connection.fetch("SELECT partition, next_offset FROM tasks")
             folded = {task["partition"]: task["next_offset"] for task in tasks}
             waiting = await connection.fetchval("SELECT count(*) FROM outbox")
-            calm = calm + 1 if folded == ends and not waiting else 0
+            examples = TopicPartition(f"{prefix}.training-examples", 0)
+            told = (await consumer.end_offsets([examples]))[examples]
+            learned = await connection.fetchval("SELECT min(next_offset) FROM trainers")
+            calm = calm + 1 if folded == ends and not waiting and learned == told else 0
             await asyncio.sleep(0.5)  # what is under way between the topics is seen by none of them
     finally:
         await consumer.stop()

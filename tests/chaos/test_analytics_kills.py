@@ -1,20 +1,23 @@
 """Analytics is killed, frozen and joined by others while it folds; afterwards a fresh fold of the log finds the same.
 
-The short form dies once at every named point of a checkpoint; `make chaos` also freezes and rebalances under more load,
-`make chaos-long` kills two hundred times at random.
+The short form dies once at every named point of a checkpoint, and has the database crash and lose its last commits;
+`make chaos` also freezes and rebalances under more load, `make chaos-long` kills two hundred times at random.
 """
 
 import asyncio
 import os
 import random
+import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from analytics.events import TYPES, Event, What, emission
@@ -25,14 +28,17 @@ from common.outbox import message_of
 from common.tokens import generate_keys
 from common.topics import PARTITIONS
 from heed.platform.ports import free_ports
+from heed.platform.postgres import SETTINGS, Postgres
+from heed.platform.process import Child
+from heed.platform.testing import PostgresAdmin
 from tests.analytics.stories import START
 from tests.analytics.test_fold import story
 from tests.chaos.doomed import POINTS
-from tests.chaos.folding import fresh, settled, stored
+from tests.chaos.folding import fresh, recorded, settled, stored
 
 FORM = os.environ.get("HEED_CHAOS", "")
 SHOPS, ROUNDS = {"full": (40, 3), "long": (120, 1)}.get(FORM, (6, 1))
-KILLS = 200
+KILLS, CRASHES = 200, 4
 PATIENCE_SECONDS = 120.0
 
 
@@ -131,6 +137,71 @@ async def test_dying_at_every_point_of_a_checkpoint_changes_nothing(
     workers.start("one")
 
     assert await compared(kafka, topic_prefix, database_url) == []
+
+
+@pytest.fixture
+def forgetful(platform_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Child, str]]:
+    """A database server that goes to the disk seldom, and a database on it."""
+    for setting, value in (("wal_writer_delay", "10s"), ("wal_writer_flush_after", "1GB")):
+        monkeypatch.setitem(SETTINGS, setting, value)
+    home = platform_directory / "forgetful"
+    server = Postgres(home / "data", home / "postgres.log", free_ports(1)[0], secrets.token_hex(8))
+    with server.child() as child:
+        url = PostgresAdmin(server.url).create_database()
+        upgrade("analytics", url)
+        yield child, url
+
+
+@pytest.mark.timeout(600)
+async def test_commits_that_a_crashed_database_lost_are_made_again(
+    forgetful: tuple[Child, str], kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    server, url = forgetful
+    workers, events = Workers(kafka, topic_prefix, url, tmp_path), load(SHOPS)
+    share, running = len(events) // (CRASHES + 1), workers.start("one")
+    losses = 0
+    try:
+        for n in range(CRASHES):
+            await publish(kafka, topic_prefix, events[n * share : (n + 1) * share])
+            before = await _folded(url, await recorded(kafka, topic_prefix))
+            await asyncio.to_thread(_crash, server)
+            if await _folded(url) < before:
+                losses += 1
+                await publish(kafka, topic_prefix, events[-1:])  # or it has nothing to write, and does not find out
+                assert await asyncio.to_thread(running.wait, PATIENCE_SECONDS), "it knows what is not so any more"
+                running = workers.start("one")
+        await publish(kafka, topic_prefix, events[CRASHES * share :])
+
+        assert await compared(kafka, topic_prefix, url) == []
+        assert losses, "or nothing was tried"
+    finally:
+        workers.stop()
+
+
+def _crash(server: Child) -> None:
+    """Its processes hold the shared memory, which the next server has to have for itself."""
+    processes = psutil.Process(server.pid).children()
+    server.kill()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes)
+    server.start()
+    server.wait_ready()
+
+
+async def _folded(url: str, least: int = 0) -> int:
+    """How many records the database says are folded, once there are as many."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                found = int(await connection.fetchval("SELECT coalesce(sum(next_offset), 0) FROM tasks"))
+                if found >= least:
+                    return found
+                await asyncio.sleep(0.02)
+    finally:
+        await connection.close()
 
 
 @pytest.mark.skipif(not FORM, reason="make chaos")

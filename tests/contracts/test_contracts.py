@@ -17,7 +17,7 @@ from analytics import events as analytics_events
 from analytics.fold import Fold
 from analytics.operators.churn_risk import MODEL
 from analytics.orders import DAY
-from analytics.teaching import told
+from analytics.teaching import Lesson, told
 from common.envelope import Envelope
 from tests.analytics.churn_shop import adopted
 from tests.analytics.stories import START, fold_all, order, regular, ticket, ticks
@@ -144,7 +144,7 @@ def analytics_says() -> list[Envelope]:
     return [
         *said,
         *changes.triggers,
-        *told(changes.examples),
+        *told(Lesson(0, number, example) for number, example in enumerate(changes.examples, start=1)),
         *fold_all(fold, [order("c_a", last + 81 * DAY)]),
     ]
 

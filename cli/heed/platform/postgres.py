@@ -22,6 +22,7 @@ SETTINGS = {
     "shared_buffers": "96MB",
     "max_connections": "200",
     "max_wal_size": "2GB",
+    "wal_buffers": "32MB",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",

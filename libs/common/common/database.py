@@ -70,9 +70,11 @@ class Database:
             async with self._readers() as session:
                 yield session
 
-    async def connect(self) -> asyncpg.Connection:
-        """A connection of its own, outside the pool (LISTEN, COPY). Raises OSError or asyncpg errors."""
-        return await asyncpg.connect(self.dsn, timeout=_CONNECT_SECONDS)
+    async def connect(self, **settings: str) -> asyncpg.Connection:
+        """A connection of its own, outside the pool (LISTEN, COPY), with PostgreSQL's settings. Raises OSError or
+        asyncpg errors.
+        """
+        return await asyncpg.connect(self.dsn, timeout=_CONNECT_SECONDS, server_settings=settings)
 
     async def ready(self) -> None:
         """Raises when the database cannot be reached."""

@@ -17,11 +17,12 @@ from common.outbox import CHANNEL, SLICES
 
 log = structlog.get_logger()
 
-BATCH = 1_000  # rows published at once, and so the most that comes twice when a relay ends before it deleted them
+_BATCH = 1_000  # rows published at once
 _LOCK_CLASS = 0x48454544  # spells HEED; the advisory locks of relays
 _LOCK = text(
     """
-    SELECT array_agg(slice) FROM generate_series(0, CAST(:last AS integer)) AS slice
+    SELECT array_agg(slice), set_config('synchronous_commit', 'off', true)
+    FROM generate_series(0, CAST(:last AS integer)) AS slice
     WHERE pg_try_advisory_xact_lock(:class, slice)
     """
 )
@@ -42,7 +43,8 @@ class Relay:
     """Publishes what the outbox holds. Several may run: each holds the lock of the slices it works on.
 
     `linger_seconds` is how long it waits for more before it publishes what was just committed.
-    A crash between acknowledgement and delete publishes again; consumers collapse repeats by id.
+    A crash between acknowledgement and delete publishes again, and so does one of the database, whose disk no delete
+    waits for; consumers collapse repeats by id.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class Relay:
                 log.warning("relay waits", error=str(error), pause_seconds=pause)
                 await asyncio.sleep(pause)
                 continue
-            if moved < BATCH:
+            if moved < _BATCH:
                 await emitted.wait(_POLL_SECONDS)
                 await asyncio.sleep(self._linger)
 
@@ -97,7 +99,7 @@ class Relay:
 async def _oldest(session: AsyncSession) -> Sequence[Row]:  # type: ignore[type-arg]
     # The locks are taken by a statement of their own: the next one sees all that their last holders committed.
     slices = (await session.execute(_LOCK, {"last": SLICES - 1, "class": _LOCK_CLASS})).scalar_one()
-    return (await session.execute(_OLDEST, {"slices": slices, "most": BATCH})).all() if slices else []
+    return (await session.execute(_OLDEST, {"slices": slices, "most": _BATCH})).all() if slices else []
 
 
 def _message(row: Row) -> Message:  # type: ignore[type-arg]

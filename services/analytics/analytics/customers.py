@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from analytics.events import Event, stable_id
+from analytics.events import Event
 from analytics.operators.base import Example, Noted
 from analytics.profile import NEVER, Profile, open_episodes, pack, peek, unpack
 from analytics.timers import Timers
@@ -33,11 +33,6 @@ class CompletedExample:
     example: Example
     cause: Event
     now: float
-
-    @property
-    def id(self) -> str:
-        example = self.example
-        return stable_id("example", example.model, self.customer, example.as_of, example.data.get("part", ""))
 
     @property
     def data(self) -> dict[str, Any]:

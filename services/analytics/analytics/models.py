@@ -24,6 +24,7 @@ class TaskRow(Base):
     state: Mapped[bytes | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     quiet_until: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    examples: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 # One table for each: who takes a partition over reads it in one piece.
@@ -129,7 +130,7 @@ class AdoptionRow(Base):
 
 
 class TrainerRow(Base):
-    """The trainer's own position and memory."""
+    """The trainer's own position and memory; `learned` is the number of each partition's last example it was shown."""
 
     __tablename__ = "trainers"
 
@@ -138,6 +139,7 @@ class TrainerRow(Base):
     next_offset: Mapped[int] = mapped_column(BigInteger)
     version: Mapped[int]
     state: Mapped[bytes | None]
+    learned: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
 
 
 class QueryRow(Base):

@@ -30,7 +30,7 @@ SELECT partition, next_offset FROM tasks WHERE partition = ANY($1::smallint[]) A
 _CLAIM = """
 INSERT INTO tasks (partition, owner_token, next_offset) SELECT p, $2, 0 FROM unnest($1::smallint[]) AS p
 ON CONFLICT (partition) DO UPDATE SET owner_token = EXCLUDED.owner_token
-RETURNING partition, next_offset, state, quiet_until
+RETURNING partition, next_offset, state, quiet_until, examples
 """
 _CUSTOMERS = """
 SELECT p.customer, p.packed, e.examples FROM profiles p LEFT JOIN pending_examples e USING (customer, partition)
@@ -96,7 +96,8 @@ class Ownership:
         if isinstance(fold, Fold):
             for name, version in fold.model_versions.items():
                 fold.world.models[name] = await self._models.load(name, version)
-        return Task(row["partition"], fold, row["next_offset"], row["next_offset"], quiet_until=row["quiet_until"])
+        written = row["next_offset"]
+        return Task(row["partition"], fold, written, written, row["quiet_until"], row["examples"])
 
 
 async def _some(cursor: Any) -> Sequence[Stored]:

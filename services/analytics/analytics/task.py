@@ -6,9 +6,10 @@ from typing import Protocol
 
 from analytics import metrics
 from analytics.checkpoint import Checkpoint, Step
-from analytics.customers import Changes, Stored
+from analytics.customers import Changes, CompletedExample, Stored
 from analytics.events import WIDESPREAD_SILENCE, Event, What, id_text
 from analytics.fold import Fold
+from analytics.teaching import Lesson
 from analytics.visits import Sifted
 
 # Counters that begin at nothing, so that the first of a kind shows as an increase.
@@ -43,13 +44,16 @@ FoldFactory = Callable[[int, bytes | None, int], Foldable]
 
 @dataclass
 class Task:
-    """`folded` is the offset after the last record applied, `written` that of the last checkpoint begun."""
+    """`folded` is the offset after the last record applied, `written` that of the last checkpoint begun; `examples` is
+    how many the partition had told by then.
+    """
 
     partition: int
     fold: Foldable
     written: int
     folded: int
     quiet_until: int = 0
+    examples: int = 0
     seen: dict[str, bool] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
@@ -62,11 +66,11 @@ class Task:
         if self.folded == self.written:
             return
         changes = self.fold.take_changes()
-        into.steps.append(Step(self.partition, self.written, self.folded, self.fold.state()))
+        into.examples.extend(map(self._numbered, changes.examples))
+        into.steps.append(Step(self.partition, self.written, self.folded, self.fold.state(), self.examples))
         into.profiles.extend((customer, self.partition, packed) for customer, packed in changes.profiles.items())
         into.pending.extend((customer, self.partition, rows) for customer, rows in changes.pending.items())
         into.seen.extend((id_, self.partition, for_good) for id_, for_good in self.seen.items())
-        into.examples.extend(changes.examples)
         into.triggers.extend(t for t in changes.triggers if t.key)
         into.emitted.extend((topics.triggers, envelope) for envelope in changes.triggers)
         into.emitted.extend((topics.facts, envelope) for envelope in changes.facts)
@@ -74,6 +78,10 @@ class Task:
         for sifted, count in changes.sifted.items():
             _FILTERED[sifted].inc(count)
         self.written, self.seen = self.folded, {}
+
+    def _numbered(self, example: CompletedExample) -> Lesson:
+        self.examples += 1
+        return Lesson(self.partition, self.examples, example)
 
 
 def _count(changes: Changes) -> None:

@@ -1,8 +1,9 @@
 """Learns over all partitions from completed examples, publishes versions, and has tasks adopt them.
 
-Each learner's position, memory and what it publishes commit together, and what a relay published twice is known by its
-id, so each example is learned from once. A version is written to `models` in the transaction whose outbox carries the
-adoption records: a task never waits for what is not there. The log keeps the order in which examples were taken.
+Each learner's position, memory and what it publishes commit together, and a partition's examples come by number, so
+each is learned from once, also where a record was published twice or told anew. A version is written to `models` in the
+transaction whose outbox carries the adoption records: a task never waits for what is not there. The log keeps the order
+in which examples were taken.
 """
 
 import asyncio
@@ -29,17 +30,16 @@ from common.deadletters import DeadLetters
 from common.ids import new_id
 from common.outbox import EMIT, columns
 from common.record import Record
-from common.relay import BATCH
 
 log = structlog.get_logger()
 
 _LOCK = "SELECT pg_advisory_lock(hashtext('heed trainer'))"
 _CLAIM = """
 INSERT INTO trainers (name, owner_token, next_offset, version) VALUES ($1, $2, 0, 0)
-ON CONFLICT (name) DO UPDATE SET owner_token = EXCLUDED.owner_token RETURNING next_offset, version, state
+ON CONFLICT (name) DO UPDATE SET owner_token = EXCLUDED.owner_token RETURNING next_offset, version, state, learned
 """
 _FENCE = """
-UPDATE trainers SET next_offset = $4, version = $5, state = $6
+UPDATE trainers SET next_offset = $4, version = $5, state = $6, learned = $7
 WHERE name = $1 AND owner_token = $2 AND next_offset = $3
 """
 _PUBLISH = "INSERT INTO models (name, version, state, examples, metrics) VALUES ($1, $2, $3, $4, $5)"
@@ -51,7 +51,6 @@ _KEEP_SECONDS, _KEEP_BYTES = 5.0, 20_000.0
 # Each version is a record in every partition, which waits there until it is loaded: in a shop of thousands of orders a
 # second, or when history is imported, a learner's own pace would be several a second.
 _VERSION_SECONDS = 30.0
-_REMEMBERED = BATCH  # records whose ids are known: examples have no key, so they are of one relay at a time
 _GAUGES = {
     "auc": gauges.MODEL_AUC,
     "brier": gauges.MODEL_BRIER,
@@ -73,6 +72,7 @@ class Version:
 class Pupil:
     """A learner with its place in the examples: `offset` is committed, `taken` is learned, and to be committed when it
     is `due`, or once versions were `made`; none is made while it `rests_until` a moment (both by the monotonic clock).
+    `learned` is the number of each partition's last example it was shown.
     """
 
     learner: Learner
@@ -80,9 +80,22 @@ class Pupil:
     version: int
     published_at: int
     taken: int
+    learned: dict[str, int]
     due: float = 0.0
     rests_until: float = 0.0
     made: list[Version] = field(default_factory=list)
+
+    def is_new(self, place: Sequence[int] | None) -> bool:
+        """Whether it was not shown the example of this partition and number before; notes it. Those that earlier
+        versions told have no place.
+        """
+        if place is None:
+            return True
+        partition, number = str(place[0]), int(place[1])
+        if number <= self.learned.get(partition, 0):
+            return False
+        self.learned[partition] = number
+        return True
 
     def consider(self, every: int | None) -> None:
         """Makes a version of what is known when enough was learned since the last one, and that was not just now.
@@ -124,7 +137,6 @@ class Trainer:
         self._publish_examples, self._learners = publish_examples, learners
         self._token = ""
         self._pupils: dict[str, Pupil] = {}
-        self._known: dict[bytes, int] = {}  # records by id, the latest last, with their offset
 
     async def run(self) -> None:
         """Until cancelled; waits while another process trains or a part is away."""
@@ -151,7 +163,7 @@ class Trainer:
 
     async def _lead(self, connection: asyncpg.Connection) -> None:
         await connection.execute(_LOCK)
-        self._token, self._known = new_id(), {}
+        self._token = new_id()
         self._pupils = {
             pupil.learner.name: pupil for pupil in [await self._claim(connection, n) for n in self._learners]
         }
@@ -161,8 +173,7 @@ class Trainer:
         await consumer.start()
         try:
             consumer.assign([self._partition])
-            first = min(pupil.offset for pupil in self._pupils.values())
-            consumer.seek(self._partition, max(0, first - _REMEMBERED))
+            consumer.seek(self._partition, min(pupil.offset for pupil in self._pupils.values()))
             await self._learn_for_ever(connection, consumer)
         finally:
             await consumer.stop()
@@ -175,31 +186,21 @@ class Trainer:
             # Written by this class into a database that only this service's role can write.
             learner = pickle.loads(row["state"])  # noqa: S301
         _measure(learner)
-        return Pupil(learner, row["next_offset"], row["version"], learner.examples, row["next_offset"])
+        offset, learned = row["next_offset"], orjson.loads(row["learned"])
+        return Pupil(learner, offset, row["version"], learner.examples, offset, learned)
 
     async def _learn_for_ever(self, connection: asyncpg.Connection, consumer: AIOKafkaConsumer) -> None:
         while True:
             batches = await consumer.getmany(timeout_ms=500, max_records=2_000)
             records = batches.get(self._partition, [])
             for record in records:
-                if self._is_new(record):
-                    await self._take(record)
+                await self._take(record)
             for pupil in self._pupils.values():
                 if records:  # also where none was for this one, which need not begin with them again
                     pupil.taken = max(pupil.taken, records[-1].offset + 1)
                 pupil.consider(self._publish_examples)
                 if pupil.made or (pupil.taken != pupil.offset and time.monotonic() >= pupil.due):
                     await self._commit(connection, pupil)
-
-    def _is_new(self, record: ConsumerRecord) -> bool:
-        """Whether somebody has still to learn from this record, and none with its id came before; notes the id."""
-        known, id_ = self._known, dict(record.headers).get("ce_id")
-        while known and record.offset - known[oldest := next(iter(known))] > _REMEMBERED:
-            del known[oldest]
-        came = id_ is not None and known.pop(id_, None) is not None
-        if id_ is not None:
-            known[id_] = record.offset
-        return not came and any(record.offset >= pupil.taken for pupil in self._pupils.values())
 
     async def _take(self, record: ConsumerRecord) -> None:
         """Whatever is no example in a record goes to the dead letters with it; the others are learned from."""
@@ -217,7 +218,7 @@ class Trainer:
         """Has it learned from; says why not where it is no example."""
         try:
             pupil = self._pupils.get(example["model"])
-            if pupil is not None and offset >= pupil.taken:
+            if pupil is not None and offset >= pupil.taken and pupil.is_new(example.get("place")):
                 pupil.learner.take(example)
                 pupil.consider(self._publish_examples)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
@@ -231,8 +232,9 @@ class Trainer:
     async def _commit(self, connection: asyncpg.Connection, pupil: Pupil) -> None:
         learner, state = pupil.learner, pickle.dumps(pupil.learner)
         async with connection.transaction():
-            args = (learner.name, self._token, pupil.offset, pupil.taken, pupil.version, state)
-            if await connection.execute(_FENCE, *args) != "UPDATE 1":
+            place = (learner.name, self._token, pupil.offset, pupil.taken, pupil.version)
+            learned = orjson.dumps(pupil.learned).decode()
+            if await connection.execute(_FENCE, *place, state, learned) != "UPDATE 1":
                 raise FencedError("another trainer owns the model")
             for version in pupil.made:
                 await self._publish(connection, learner.name, version)
