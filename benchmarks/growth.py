@@ -5,7 +5,7 @@ their silence teaches, those after it, minutes later, do not. When that is worke
 the log, one in 250 far from the customer's usual; a trigger's clock runs from the moment planned for its order until it
 is read from the bus.
 
-    .venv/bin/python -m benchmarks.growth [--sizes 10000 100000 1000000] [--seconds 30] [--rate 5000]
+    .venv/bin/python -m benchmarks.growth [--sizes 10000 100000 1000000] [--seconds 60] [--rate 5000]
 """
 
 import argparse
@@ -34,7 +34,7 @@ from common.migrate import upgrade
 from common.outbox import message_of
 from common.topics import PARTITIONS
 
-SIZES, RATE, SECONDS = (10_000, 100_000, 1_000_000), 5_000, 30
+SIZES, RATE, SECONDS = (10_000, 100_000, 1_000_000), 5_000, 60
 _SURPRISE_EVERY = 250
 _STEP = 0.02
 _BATCH_BYTES = 256 * 1024

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import cast
 
+import asyncpg
 import orjson
 import uvloop
 
@@ -50,7 +51,8 @@ class PeerFold:
         if alert is not None:
             self.alerts += 1
             data = {**alert, "kind": "alert", "customer": event.customer}
-            self._alerts.append(emission("heed.alert.raised.v1", "", data, event, event.time, stable_id(event.id)))
+            id_ = stable_id(event.customer, event.time)
+            self._alerts.append(emission("heed.alert.raised.v1", "", data, event, event.time, id_))
 
     def take_changes(self) -> Changes:
         changes = Changes(profiles={c: orjson.dumps(self._states[c]) for c in self._dirty}, triggers=self._alerts)
@@ -69,7 +71,9 @@ class PeerFold:
 
 
 class Decoder:
-    """The workload's records carry no envelope; their offset is their identity. Notes when the first one came."""
+    """The workload's records carry no id: as for the others, their offset is all they are known by. Notes when the
+    first one came.
+    """
 
     def __init__(self) -> None:
         self.started = 0.0
@@ -77,8 +81,7 @@ class Decoder:
     def __call__(self, record: Record) -> Event:
         self.started = self.started or time.perf_counter()
         data = orjson.loads(record.value or b"{}")
-        id_ = f"{record.partition:08x}-0000-5000-8000-{record.offset:012x}"
-        return Event(What.ORDER, id_, data["customer"], data["time"], data["time"], data=data)
+        return Event(What.ORDER, "", data["customer"], data["time"], data["time"], data=data)
 
 
 async def main(bootstrap: str, topic: str, alerts_topic: str, url: str) -> None:
@@ -93,8 +96,9 @@ async def main(bootstrap: str, topic: str, alerts_topic: str, url: str) -> None:
         new_fold=PeerFold,
         decoder=decoder,
     )
+    watching = await database.connect()
     running = asyncio.create_task(runtime.run())
-    last = asyncio.create_task(_last_commit(database))
+    last = asyncio.create_task(_last_commit(watching))
     await asyncio.wait((running, last), return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         last.cancel()
@@ -109,8 +113,7 @@ async def main(bootstrap: str, topic: str, alerts_topic: str, url: str) -> None:
     await database.close()
 
 
-async def _last_commit(database: Database) -> None:
-    connection = await database.connect()
+async def _last_commit(connection: asyncpg.Connection) -> None:
     # What is committed has to be asked for.
     while await connection.fetchval("SELECT coalesce(sum(next_offset), 0) FROM tasks") < w.EVENTS:  # noqa: ASYNC110
         await asyncio.sleep(0.02)

@@ -44,7 +44,7 @@ async def folded(ownership: Ownership, task: Task, orders: int = 8) -> None:
     """Orders of a customer of this partition, as a checkpoint of their owner leaves them."""
     checkpoint = Checkpoint()
     for event in regular(f"c_{task.partition}", orders, 7, start=START + task.folded * 7 * DAY):
-        task.apply(event)
+        task.apply(event, event.id)
         task.folded += 1
     task.collect(checkpoint, TOPICS)
     await ownership.writer.write(checkpoint)

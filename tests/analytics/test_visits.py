@@ -282,7 +282,7 @@ def test_what_teaches_nothing_is_counted() -> None:
     before = {reason: counted(reason) for reason in ("robot", "twice", "pace", "order_twice")}
     task = Task(0, Fold(0), 0, 0)
     for event in (touch(0, name="Home"), touch(1, name="Home", n=1), touch(2, user_agent=ROBOTS[0])):
-        task.apply(event)
+        task.apply(event, event.id)
         task.folded += 1
     task.collect(Checkpoint(), Topics("facts", "triggers", "examples"))
     assert {reason: counted(reason) - was for reason, was in before.items()} == {

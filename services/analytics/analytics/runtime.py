@@ -45,6 +45,7 @@ _TURNS = 4  # of the loop: what an answer wakes takes a few steps to its next qu
 # Records that come one by one are taken some at a time: each take costs a fetch, a look-up and a turn of the loop.
 _FEW_RECORDS = 200
 _GATHER_SECONDS = 0.015
+_IDLE_MS = 25  # when nothing came for so long, what is folded is written at once
 _STUCK_SECONDS = 60.0
 _APART = frozenset({What.MODEL_ADOPTED, What.QUERY_PRIMED, What.TICK, *SIGNS})
 _SESSION_TIMEOUT_MS = 8_000
@@ -78,10 +79,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._ownership = Ownership(database, self._models, new_fold)
         self._queries = QueryStore(database)
         self._rebuilder = Rebuilder(StoredFacts(bootstrap_servers, topics.facts, self._moved), database, decoder)
-        self._again: set[Place] = set()  # what was folded again in this take
         self._taking: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._in_flight: set[Place] = set()
         self._busy = asyncio.Lock()
         self._checkpointed_at = self._moved_at = self._turned_at = time.monotonic()
         self.tasks: dict[int, Task] = {}
@@ -180,62 +179,62 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _loop(self) -> None:
         while True:
-            batches = await self._consumer.getmany(timeout_ms=50, max_records=_POLL_RECORDS)
+            batches = await self._consumer.getmany(timeout_ms=_IDLE_MS, max_records=_POLL_RECORDS)
             async with self._busy:
                 if batches:
                     await self._take(batches)
                 if self._writing is not None and self._writing.done():
                     await self._written()
-                if self._is_due():
+                if self._is_due(idle=not batches):
                     await self._checkpoint()
             if 0 < sum(map(len, batches.values())) < _FEW_RECORDS:
                 await asyncio.sleep(_GATHER_SECONDS)
 
     async def _take(self, batches: dict[TopicPartition, list[ConsumerRecord]]) -> None:
         batches = {tp: records for tp, records in batches.items() if self._continues(tp, records[0].offset)}
-        events = [pair for tp, records in batches.items() for pair in await self._decoded(tp, records)]
-        await self._fold_all([(task, event) for task, event in events if event is not None])
+        await self._fold_all([pair for tp, records in batches.items() for pair in await self._decoded(tp, records)])
         for tp, records in batches.items():
             self._advance(tp.partition, records[-1].offset + 1)
         self._moved_at = time.monotonic()
 
     async def _fold_all(self, events: list[tuple[Task, Event]]) -> None:
         """Folds what was not folded before, in order; the next ids are looked up while the last are folded."""
-        fresh: set[Place] = set()
-        self._again.clear()
         parts = [events[at : at + _LOOK_UP] for at in range(0, len(events), _LOOK_UP)]
         lookup = self._look_up(parts[0]) if parts else None
         for number, part in enumerate(parts, start=1):
             assert lookup is not None
-            repeats = await lookup
+            ids, known = await lookup
             if number < len(parts):
                 lookup = self._look_up(parts[number])
                 await asyncio.sleep(0)  # lets the query go out
             for at in range(0, len(part), _AT_A_STRETCH):
-                await self._fold_fresh(part[at : at + _AT_A_STRETCH], repeats, fresh)
+                await self._fold_fresh(part[at : at + _AT_A_STRETCH], ids[at : at + _AT_A_STRETCH], known)
                 if time.monotonic() - self._turned_at > _TURN_SECONDS:
                     for _ in range(_TURNS):
                         await asyncio.sleep(0)
                     self._turned_at = time.monotonic()
-        metrics.EVENTS.labels("folded").inc(len(fresh))
 
-    async def _fold_fresh(self, part: list[tuple[Task, Event]], repeats: set[Place], fresh: set[Place]) -> None:
-        for task, event in part:
-            place = task.partition, event.id
-            if event.customer and (place in repeats or place in fresh or (self._again and self._is_again(place))):
-                metrics.EVENTS.labels("repeated").inc()
+    async def _fold_fresh(self, part: list[tuple[Task, Event]], ids: list[str], known: set[Place]) -> None:
+        folded = 0
+        for (task, event), id_ in zip(part, ids, strict=True):
+            if id_ and (task.knows(id_) or (task.partition, id_) in known):
                 continue
-            fresh.add(place)
+            folded += 1
             if event.what in _APART:
-                await self._fold_apart(task, event)
+                await self._fold_apart(task, event, id_)
             else:
-                task.apply(event)
+                task.apply(event, id_)
+        metrics.EVENTS.labels("folded").inc(folded)
+        metrics.EVENTS.labels("repeated").inc(len(part) - folded)
 
-    def _is_again(self, place: Place) -> bool:
-        return (place[0], id_text(place[1])) in self._again
+    def _look_up(self, part: list[tuple[Task, Event]]) -> asyncio.Task[tuple[list[str], set[Place]]]:
+        return asyncio.create_task(self._known(part))
 
-    def _look_up(self, part: list[tuple[Task, Event]]) -> asyncio.Task[set[Place]]:
-        return asyncio.create_task(self._repeats([(task, event) for task, event in part if event.customer]))
+    async def _known(self, part: list[tuple[Task, Event]]) -> tuple[list[str], set[Place]]:
+        """The ids of these, "" for what is known by its offset alone, and where one is on disk as folded in before."""
+        ids = [id_text(event.id) if event.customer and event.id else "" for _, event in part]
+        asked = [id_ for id_ in ids if id_]
+        return ids, await self._seen.among(asked) if asked else set()
 
     def _continues(self, tp: TopicPartition, offset: int) -> bool:
         """Whether a batch joins on to what its task has folded; one fetched before a move may not."""
@@ -244,15 +243,16 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer.seek(tp, task.folded)
         return task is not None and offset <= task.folded
 
-    async def _decoded(self, tp: TopicPartition, records: list[ConsumerRecord]) -> list[tuple[Task, Event | None]]:
+    async def _decoded(self, tp: TopicPartition, records: list[ConsumerRecord]) -> list[tuple[Task, Event]]:
         task = self.tasks[tp.partition]
-        found: list[tuple[Task, Event | None]] = []
+        found: list[tuple[Task, Event]] = []
         letters: list[tuple[Record, str]] = []
         for record in records:
             if record.offset < task.folded:
                 continue
             try:
-                found.append((task, self._decode(record)))
+                if (event := self._decode(record)) is not None:
+                    found.append((task, event))
             except InvalidError as error:
                 letters.append((record, error.reason))
         if letters:
@@ -274,17 +274,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._limit.add([True] * len(letters))
         metrics.EVENTS.labels("invalid").inc(len(letters))
 
-    async def _repeats(self, events: list[tuple[Task, Event]]) -> set[Place]:
-        """Which of these were folded in before: in the checkpoint under way, in the task's own memory, or on disk."""
-        if not events:
-            return set()
-        by_place = {(task.partition, id_text(event.id)): (task, event.id) for task, event in events}
-        known = await self._seen.among([id_ for _, id_ in by_place])
-        known |= by_place.keys() & self._in_flight
-        known |= {place for place, (task, _) in by_place.items() if place[1] in task.seen}
-        return {(place[0], by_place[place][1]) for place in known & by_place.keys()}
-
-    async def _fold_apart(self, task: Task, event: Event) -> None:
+    async def _fold_apart(self, task: Task, event: Event, id_: str) -> None:
         """What takes more than the record itself, and the ticks, from which the lag in time is told."""
         if event.what is What.MODEL_ADOPTED and isinstance(task.fold, Fold):
             await self._adopt(task, task.fold, event)
@@ -292,7 +282,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             task.fold.prime(event, await self._queries.history(event.data["query"], task.partition))
         elif event.what is What.TICK:
             metrics.TIME_LAG.set(time.time() - event.time)
-        task.apply(event)
+        task.apply(event, id_)
         if event.what in SIGNS and isinstance(task.fold, Fold) and task.fold.rebuilds(event):
             await self._rebuild(task, task.fold, event)
 
@@ -309,10 +299,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         with self._consumer._subscription.fetch_context():
             ids = await self._rebuilder.rebuild(fold, event)
         for id_, for_good in ids.items():
-            place = task.partition, id_
-            if place not in self._in_flight and id_ not in task.seen:
+            if not task.knows(id_):
                 task.seen[id_] = for_good
-                self._again.add(place)
 
     def _moved(self) -> None:
         self._moved_at = time.monotonic()
@@ -329,12 +317,12 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
 
     # -- checkpoints ------------------------------------------------------------------------------
 
-    def _is_due(self) -> bool:
+    def _is_due(self, *, idle: bool) -> bool:
         dirty = any(task.folded != task.written for task in self.tasks.values())
         if not dirty:
             return False
         waited = time.monotonic() - self._checkpointed_at >= self._linger
-        return waited or any(task.fold.urgent for task in self.tasks.values())
+        return idle or waited or any(task.fold.urgent for task in self.tasks.values())
 
     async def _checkpoint(self) -> None:
         """Begins to write what is folded; the loop goes on folding meanwhile."""
@@ -345,7 +333,6 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         told = teaching.told(checkpoint.examples)
         checkpoint.emitted.extend((self._topics.examples, envelope) for envelope in told)
         if checkpoint.steps:
-            self._in_flight = {(partition, id_) for id_, partition, _ in checkpoint.seen}
             self._writing = asyncio.create_task(self._ownership.writer.write(checkpoint))
         self._checkpointed_at = time.monotonic()
 
@@ -353,7 +340,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         writing, self._writing = self._writing, None
         if writing is not None:
             await writing
-            self._in_flight = set()
+            for task in self.tasks.values():
+                task.in_flight = {}
             metrics.CUSTOMERS.set(sum(len(task.fold) for task in self.tasks.values()))
 
     async def _watch(self) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 from analytics import metrics
 from analytics.checkpoint import Checkpoint, Step
 from analytics.customers import Changes, CompletedExample, Stored
-from analytics.events import WIDESPREAD_SILENCE, Event, What, id_text
+from analytics.events import WIDESPREAD_SILENCE, Event, What
 from analytics.fold import Fold
 from analytics.teaching import Lesson
 from analytics.visits import Sifted
@@ -45,7 +45,8 @@ FoldFactory = Callable[[int, bytes | None, int], Foldable]
 @dataclass
 class Task:
     """`folded` is the offset after the last record applied, `written` that of the last checkpoint begun; `examples` is
-    how many the partition had told by then.
+    how many the partition had told by then. `seen` are the ids folded since, `in_flight` those of a checkpoint that is
+    being written.
     """
 
     partition: int
@@ -55,10 +56,16 @@ class Task:
     quiet_until: int = 0
     examples: int = 0
     seen: dict[str, bool] = field(default_factory=dict)
+    in_flight: dict[str, bool] = field(default_factory=dict)
 
-    def apply(self, event: Event) -> None:
-        if event.customer and not self.fold.passes_on(event):
-            self.seen[id_text(event.id)] = event.what is What.ORDER
+    def knows(self, id_: str) -> bool:
+        """Whether it was folded here, and the database need not know yet."""
+        return id_ in self.seen or id_ in self.in_flight
+
+    def apply(self, event: Event, id_: str) -> None:
+        """Folds an event; `id_` is what it is known by when it comes again, "" where it may."""
+        if id_ and not self.fold.passes_on(event):
+            self.seen[id_] = event.what is What.ORDER
         self.fold.apply(event)
 
     def collect(self, into: Checkpoint, topics: Topics) -> None:
@@ -77,7 +84,7 @@ class Task:
         _count(changes)
         for sifted, count in changes.sifted.items():
             _FILTERED[sifted].inc(count)
-        self.written, self.seen = self.folded, {}
+        self.written, self.in_flight, self.seen = self.folded, self.seen, {}
 
     def _numbered(self, example: CompletedExample) -> Lesson:
         self.examples += 1
