@@ -69,10 +69,8 @@ def orders(
             replayed = replay_orders(file, columns, exclusions, settings, out, _Told(bar))
     except (UnreadableError, OptionError) as error:
         raise ApiError(str(error)) from None
-    from analytics import compiled
-
     _show(replayed.report, replayed.timings, out)
-    if not compiled.used():
+    if not replayed.compiled:
         console.print("half as fast again: make compile", markup=False)
 
 

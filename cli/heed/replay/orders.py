@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from analytics import compiled
 from heed.importer.tables import UnreadableError
 from heed.replay.driver import Driver
 from heed.replay.options import Columns, Exclusion, Settings
@@ -53,10 +54,11 @@ class Timings:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What was written, in numbers."""
+    """What was written, in numbers; whether the operators ran compiled."""
 
     report: dict[str, Any]
     timings: dict[str, Any]
+    compiled: bool
 
 
 def replay_orders(
@@ -84,7 +86,7 @@ def replay_orders(
         write_page(out / PAGE_FILE, report)
     said = _timings(timings, log, results)
     write_json(out / TIMINGS_FILE, said)
-    return Replayed(report, said)
+    return Replayed(report, said, compiled.used())
 
 
 def _drive(log: Log, settings: Settings, out: Path, told: Told) -> tuple[Driver, Results]:
