@@ -22,6 +22,7 @@ from analytics.queries.checking import check
 from analytics.queries.history import Histories
 from analytics.queries.remembered import Remembered
 from analytics.queries.vocabulary import STATES
+from analytics.queries.windows import CELLS, SLOTS
 from common.envelope import Envelope
 from tests.analytics.stories import START, fold_all, hash_of, order, reloaded, solved, tick, ticket, ticks
 
@@ -400,6 +401,12 @@ _BRUTE = {
     "q3": lambda facts, now: _absent(facts, now, 10) and _count(facts, What.TOUCHPOINT, now, 20) > 0,
 }
 
+_WINDOWS = {
+    "q1": ((What.ORDER, 7),),
+    "q2": ((What.ORDER, 7), (What.ORDER, 37)),
+    "q3": ((What.ORDER, 10), (What.TOUCHPOINT, 20)),
+}
+
 
 def _since(facts: list[Event], what: What, now: float, days: float) -> list[Event]:
     return [e for e in facts if e.what is what and now - days * DAY < e.time <= now]
@@ -434,14 +441,21 @@ def test_a_rule_speaks_whenever_a_recomputation_from_all_facts_says_so(seed: int
         assert profile is not None
         for number, rule in enumerate(RULES[:3], 1):
             looked_at = event.what in check(rule).facts
-            if looked_at and not _on_the_edge(facts[event.customer], event.time):
+            if looked_at and not _on_the_edge(facts[event.customer], event.time, f"q{number}"):
                 holds = _BRUTE[f"q{number}"](facts[event.customer], event.time)
                 assert (SEVERAL * Kind.STANDING_QUERY + number in profile.episodes) == holds, (number, event)
 
 
-def _on_the_edge(facts: list[Event], now: float) -> bool:
-    """Facts are kept to the second: one that leaves a window within this second may count or not."""
-    return any(abs(now - e.time - days * DAY) < 1 for e in facts for days in (5, 7, 10, 20, 30, 37))
+def _on_the_edge(facts: list[Event], now: float, rule: str) -> bool:
+    """Facts are kept to the second: one that leaves a window within this second may count or not. Once they are many,
+    one may count for a slot too long, never too short.
+    """
+    for what, days in _WINDOWS[rule]:
+        ages = [(now - e.time) / DAY - days for e in facts if e.what is what]
+        late = 1 / DAY if len(ages) <= CELLS else (days + 7) / SLOTS
+        if any(-1 / DAY < age < late for age in ages):
+            return True
+    return False
 
 
 def test_every_state_value_can_be_read() -> None:
