@@ -25,8 +25,10 @@ from heed.provision import Access, provision
 
 ROOT = Path(__file__).parents[1]
 
-# How long an example takes depends on the machine.
-settings.register_profile("heed", deadline=None)
+# How long an example takes depends on the machine. The same examples each time, so that a failure is the change's own;
+# `pytest --hypothesis-profile=explore` looks for new ones.
+settings.register_profile("heed", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("heed")
 
 
