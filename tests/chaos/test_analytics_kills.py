@@ -30,7 +30,8 @@ from common.topics import PARTITIONS
 from heed.platform.ports import free_ports
 from heed.platform.postgres import SETTINGS, Postgres
 from heed.platform.process import Child
-from heed.platform.testing import PostgresAdmin
+from heed.platform.testing import PostgresAdmin, run_apart
+from heed.platform.topics import create_topics, delete_topics
 from tests.analytics.stories import START
 from tests.analytics.test_fold import story
 from tests.chaos.doomed import POINTS
@@ -152,27 +153,36 @@ def forgetful(platform_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield child, url
 
 
+@pytest.fixture
+def own_prefix(kafka: str) -> Iterator[str]:
+    """Topics of its own: a log names versions of models, which are in one database."""
+    prefix = f"test-{secrets.token_hex(6)}"
+    run_apart(lambda: create_topics(kafka, prefix))
+    yield prefix
+    run_apart(lambda: delete_topics(kafka, prefix))
+
+
 @pytest.mark.timeout(600)
 async def test_commits_that_a_crashed_database_lost_are_made_again(
-    forgetful: tuple[Child, str], kafka: str, topic_prefix: str, tmp_path: Path
+    forgetful: tuple[Child, str], kafka: str, own_prefix: str, tmp_path: Path
 ) -> None:
     server, url = forgetful
-    workers, events = Workers(kafka, topic_prefix, url, tmp_path), load(SHOPS)
+    workers, events = Workers(kafka, own_prefix, url, tmp_path), load(SHOPS)
     share, running = len(events) // (CRASHES + 1), workers.start("one")
     losses = 0
     try:
         for n in range(CRASHES):
-            await publish(kafka, topic_prefix, events[n * share : (n + 1) * share])
-            await _folded(url, await recorded(kafka, topic_prefix))
+            await publish(kafka, own_prefix, events[n * share : (n + 1) * share])
+            await _folded(url, await recorded(kafka, own_prefix))
             await asyncio.to_thread(_crash, server)
-            await publish(kafka, topic_prefix, events[-1:])  # or it has nothing to write, and does not find out
-            await _folded(url, await recorded(kafka, topic_prefix), running)
+            await publish(kafka, own_prefix, events[-1:])  # or it has nothing to write, and does not find out
+            await _folded(url, await recorded(kafka, own_prefix), running)
             if running.poll():  # it knew what is not so any more
                 losses += 1
                 running = workers.start("one")
-        await publish(kafka, topic_prefix, events[CRASHES * share :])
+        await publish(kafka, own_prefix, events[CRASHES * share :])
 
-        assert await compared(kafka, topic_prefix, url) == []
+        assert await compared(kafka, own_prefix, url) == []
         assert losses, "or nothing was tried"
     finally:
         workers.stop()
