@@ -19,8 +19,7 @@ from heed.platform.kafka import Kafka
 from heed.platform.ports import free_ports
 from heed.platform.postgres import Postgres
 from heed.platform.stack import Stack
-from heed.platform.testing import PostgresAdmin, own_stack, run_apart
-from heed.platform.topics import create_topics, delete_topics
+from heed.platform.testing import PostgresAdmin, own_stack, own_topics
 from heed.provision import Access, provision
 
 ROOT = Path(__file__).parents[1]
@@ -86,10 +85,8 @@ def database_url(postgres: PostgresAdmin) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def topic_prefix(kafka: str) -> Iterator[str]:
     """A prefix unique to this test module, under which all topics exist; deleted afterwards."""
-    prefix = f"test-{secrets.token_hex(6)}"
-    run_apart(lambda: create_topics(kafka, prefix))
-    yield prefix
-    run_apart(lambda: delete_topics(kafka, prefix))
+    with own_topics(kafka) as prefix:
+        yield prefix
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from analytics.queries.checking import check
 from analytics.queries.history import Histories
 from analytics.queries.remembered import Remembered
 from analytics.queries.vocabulary import STATES
-from analytics.queries.windows import CELLS, SLOTS
+from analytics.queries.windows import Shape
 from common.envelope import Envelope
 from tests.analytics.stories import START, fold_all, hash_of, order, reloaded, solved, tick, ticket, ticks
 
@@ -401,10 +401,11 @@ _BRUTE = {
     "q3": lambda facts, now: _absent(facts, now, 10) and _count(facts, What.TOUCHPOINT, now, 20) > 0,
 }
 
+_DAY = int(DAY)
 _WINDOWS = {
-    "q1": ((What.ORDER, 7),),
-    "q2": ((What.ORDER, 7), (What.ORDER, 37)),
-    "q3": ((What.ORDER, 10), (What.TOUCHPOINT, 20)),
+    "q1": ((What.ORDER, Shape((7 * _DAY,))),),
+    "q2": ((What.ORDER, Shape((7 * _DAY, 37 * _DAY))),),
+    "q3": ((What.ORDER, Shape((10 * _DAY,))), (What.TOUCHPOINT, Shape((20 * _DAY,)))),
 }
 
 
@@ -450,11 +451,12 @@ def _on_the_edge(facts: list[Event], now: float, rule: str) -> bool:
     """Facts are kept to the second: one that leaves a window within this second may count or not. Once they are many,
     one may count for a slot too long, never too short.
     """
-    for what, days in _WINDOWS[rule]:
-        ages = [(now - e.time) / DAY - days for e in facts if e.what is what]
-        late = 1 / DAY if len(ages) <= CELLS else (days + 7) / SLOTS
-        if any(-1 / DAY < age < late for age in ages):
-            return True
+    for what, shape in _WINDOWS[rule]:
+        ages = [now - e.time for e in facts if e.what is what]
+        for window in shape.windows:
+            late = 1 if len(ages) <= shape.most else shape.late_by(window)
+            if any(-1 < age - window < late for age in ages):
+                return True
     return False
 
 

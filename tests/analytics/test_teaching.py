@@ -6,12 +6,15 @@ import asyncpg
 import orjson
 
 from analytics.customers import CompletedExample
+from analytics.events import EXAMPLES, emission
 from analytics.learners.chances import PromoterLearner
 from analytics.operators.base import Example
 from analytics.operators.promoter import FEATURES, MODEL
 from analytics.orders import DAY
 from analytics.teaching import Lesson, told
 from analytics.trainer import Pupil
+from common.bus import KafkaPublisher
+from common.outbox import message_of
 from tests.analytics.conftest import Eventually, Teach
 from tests.analytics.stories import START, tick
 
@@ -39,7 +42,7 @@ def test_what_was_told_before_is_known_whatever_it_comes_with() -> None:
 
 
 async def test_each_is_learned_from_once_and_what_is_none_keeps_no_other_from_it(
-    teach: Teach, database_url: str, eventually: Eventually
+    teach: Teach, publisher: KafkaPublisher, topic_prefix: str, database_url: str, eventually: Eventually
 ) -> None:
     def answers(first: int, last: int, numbers: int = len(FEATURES)) -> list[CompletedExample]:
         known = {"label": 1, "x": [0.0] * numbers, "predicted": {"steady": 0.5, "plain": 0.5}}
@@ -55,6 +58,8 @@ async def test_each_is_learned_from_once_and_what_is_none_keeps_no_other_from_it
 
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
     await teach(answers(0, 6))
+    nonsense = emission(EXAMPLES, "", {"examples": [{"model": MODEL, "place": []}]}, tick(START), START, "nonsense")
+    await publisher.publish([message_of(f"{topic_prefix}.training-examples", nonsense)])
     await teach([], again=6)  # as by a relay that ended before it deleted them
     # As where the database lost what was told and it is told anew, with what followed.
     await teach([*answers(6, 7), *answers(7, 8, numbers=1), *answers(8, 10)], again=2)

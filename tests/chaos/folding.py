@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -119,33 +120,42 @@ def _counted(learners: Iterable[Learner]) -> dict[str, int]:
 
 async def recorded(kafka: str, prefix: str) -> int:
     """How many records the log of facts has by now."""
+    async with _bystander(kafka) as consumer:
+        return sum((await _ends(consumer, prefix)).values())
+
+
+@asynccontextmanager
+async def _bystander(kafka: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """Sees how long topics are."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
     await consumer.start()
     try:
-        places = [TopicPartition(f"{prefix}.customer-facts", partition) for partition in range(PARTITIONS)]
-        return int(sum((await consumer.end_offsets(places)).values()))
+        yield consumer
     finally:
         await consumer.stop()
+
+
+async def _ends(consumer: AIOKafkaConsumer, prefix: str) -> dict[int, int]:
+    """Where the log of facts ends, by partition."""
+    places = [TopicPartition(f"{prefix}.customer-facts", partition) for partition in range(PARTITIONS)]
+    return {place.partition: offset for place, offset in (await consumer.end_offsets(places)).items()}
 
 
 async def settled(kafka: str, prefix: str, url: str) -> None:
     """Waits until everything on the log is folded, everything said is published and every example learned from."""
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
-    await consumer.start()
+    examples = TopicPartition(f"{prefix}.training-examples", 0)
     try:
-        places = [TopicPartition(f"{prefix}.customer-facts", partition) for partition in range(PARTITIONS)]
-        calm = 0
-        while calm < 3:
-            ends = {place.partition: offset for place, offset in (await consumer.end_offsets(places)).items()}
-            tasks = await connection.fetch("SELECT partition, next_offset FROM tasks")
-            folded = {task["partition"]: task["next_offset"] for task in tasks}
-            waiting = await connection.fetchval("SELECT count(*) FROM outbox")
-            examples = TopicPartition(f"{prefix}.training-examples", 0)
-            told = (await consumer.end_offsets([examples]))[examples]
-            learned = await connection.fetchval("SELECT min(next_offset) FROM trainers")
-            calm = calm + 1 if folded == ends and not waiting and learned == told else 0
-            await asyncio.sleep(0.5)  # what is under way between the topics is seen by none of them
+        async with _bystander(kafka) as consumer:
+            calm = 0
+            while calm < 3:
+                ends = await _ends(consumer, prefix)
+                tasks = await connection.fetch("SELECT partition, next_offset FROM tasks")
+                folded = {task["partition"]: task["next_offset"] for task in tasks}
+                waiting = await connection.fetchval("SELECT count(*) FROM outbox")
+                told = (await consumer.end_offsets([examples]))[examples]
+                learned = await connection.fetchval("SELECT min(next_offset) FROM trainers")
+                calm = calm + 1 if folded == ends and not waiting and learned == told else 0
+                await asyncio.sleep(0.5)  # what is under way between the topics is seen by none of them
     finally:
-        await consumer.stop()
         await connection.close()

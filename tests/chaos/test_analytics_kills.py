@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,8 +30,7 @@ from common.topics import PARTITIONS
 from heed.platform.ports import free_ports
 from heed.platform.postgres import SETTINGS, Postgres
 from heed.platform.process import Child
-from heed.platform.testing import PostgresAdmin, run_apart
-from heed.platform.topics import create_topics, delete_topics
+from heed.platform.testing import PostgresAdmin, own_topics
 from tests.analytics.stories import START
 from tests.analytics.test_fold import story
 from tests.chaos.doomed import POINTS
@@ -41,6 +40,8 @@ FORM = os.environ.get("HEED_CHAOS", "")
 SHOPS, ROUNDS = {"full": (40, 3), "long": (120, 1)}.get(FORM, (6, 1))
 KILLS, CRASHES = 200, 4
 PATIENCE_SECONDS = 120.0
+
+Rows = list[asyncpg.Record]
 
 
 class Workers:
@@ -156,10 +157,8 @@ def forgetful(platform_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 @pytest.fixture
 def own_prefix(kafka: str) -> Iterator[str]:
     """Topics of its own: a log names versions of models, which are in one database."""
-    prefix = f"test-{secrets.token_hex(6)}"
-    run_apart(lambda: create_topics(kafka, prefix))
-    yield prefix
-    run_apart(lambda: delete_topics(kafka, prefix))
+    with own_topics(kafka) as prefix:
+        yield prefix
 
 
 @pytest.mark.timeout(600)
@@ -202,13 +201,21 @@ def _crash(server: Child) -> None:
 
 async def _folded(url: str, least: int, process: subprocess.Popen[bytes] | None = None) -> None:
     """Waits until the database says that so many records are folded, or the process has ended."""
+
+    def enough(tasks: Rows) -> bool:
+        return sum(task[0] for task in tasks) >= least or bool(process and process.poll())
+
+    await _answered(url, "SELECT next_offset FROM tasks", enough)
+
+
+async def _answered(url: str, query: str, enough: Callable[[Rows], bool]) -> Rows:
+    """Asks until the answer will do."""
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
-                found = int(await connection.fetchval("SELECT coalesce(sum(next_offset), 0) FROM tasks"))
-                if found >= least or (process and process.poll()):
-                    return
+                if enough(rows := await connection.fetch(query)):
+                    return rows
                 await asyncio.sleep(0.02)
     finally:
         await connection.close()
@@ -261,16 +268,11 @@ async def test_two_hundred_kills_at_random_change_nothing(
 
 async def _other_owners(url: str, before: set[str]) -> set[str]:
     """Waits until somebody has taken every partition over."""
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                owners = {row[0] for row in await connection.fetch("SELECT owner_token FROM tasks")}
-                if owners and not owners & before:
-                    return owners
-                await asyncio.sleep(0.02)
-    finally:
-        await connection.close()
+
+    def taken(tasks: Rows) -> bool:
+        return bool(tasks) and not before & {task[0] for task in tasks}
+
+    return {task[0] for task in await _answered(url, "SELECT owner_token FROM tasks", taken)}
 
 
 def _awake(process: subprocess.Popen[bytes]) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from heed.platform.layout import Layout
 from heed.platform.ports import free_ports
 from heed.platform.settings import RunSettings
 from heed.platform.stack import Stack
+from heed.platform.topics import create_topics, delete_topics
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,17 @@ def own_stack(home: Path, environ: Mapping[str, str] | None = None) -> Stack:
     names = list(RunSettings.load({}).own_ports().values())
     ports = {setting: str(port) for (setting, _), port in zip(names, free_ports(len(names)), strict=True)}
     return Stack(Installation(Layout(home), RunSettings.load(ports | dict(environ or {}))))
+
+
+@contextmanager
+def own_topics(bootstrap_servers: str) -> Iterator[str]:
+    """All topics under a prefix that nobody else has, which is given; deleted afterwards."""
+    prefix = f"test-{secrets.token_hex(6)}"
+    run_apart(lambda: create_topics(bootstrap_servers, prefix))
+    try:
+        yield prefix
+    finally:
+        run_apart(lambda: delete_topics(bootstrap_servers, prefix))
 
 
 def run_apart(work: Callable[[], Awaitable[None]]) -> None:

@@ -99,7 +99,8 @@ _WITH_MONEY = frozenset({What.ORDER, What.RETURN})
 
 @dataclass(slots=True)
 class Event:
-    """One record. Times in seconds since 1970; `amount` in ten-thousandths; `backfill` 0 for live facts.
+    """One record. Times in seconds since 1970; `amount` in ten-thousandths; `backfill` 0 for live facts. What has the
+    `id` "" is known by its offset alone.
 
     `via` are the keys it was under before, the first one first, where it was passed on: each with the number of the
     last decision that had made them a person of their own (0 for none), or AWAY.

@@ -221,7 +221,7 @@ class Trainer:
             if pupil is not None and offset >= pupil.taken and pupil.is_new(example.get("place")):
                 pupil.learner.take(example)
                 pupil.consider(self._publish_examples)
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
+        except (ValueError, LookupError, TypeError, OverflowError) as error:
             return f"{type(error).__name__} {error}"
         return ""
 
