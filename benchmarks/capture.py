@@ -30,7 +30,7 @@ from benchmarks.shop import post
 from common.tokens import generate_keys, mint
 from heed.platform.layout import PROJECT
 from heed.platform.ports import free_ports
-from heed.platform.testing import PostgresAdmin
+from heed.platform.testing import PostgresAdmin, own_topics
 
 SECONDS, CONNECTIONS, TURNS = 4.0, 128, 3
 BATCH_CONNECTIONS = 4
@@ -173,7 +173,7 @@ def _capture(kafka: str, admin: PostgresAdmin) -> Iterator[tuple[Server, str]]:
     """lead_capture with topics and a database of its own, and a server key."""
     private, public = generate_keys()
     port = free_ports(1)[0]
-    with servers.topics(kafka) as prefix, servers.database(admin) as database:
+    with own_topics(kafka) as prefix, servers.database(admin) as database:
         environment = {
             "LEAD_CAPTURE_DATABASE_URL": database,
             "LEAD_CAPTURE_PORT": str(port),

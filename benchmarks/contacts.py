@@ -30,7 +30,7 @@ from common.migrate import upgrade
 from contact.main import build
 from contact.search import search
 from contact.settings import Settings
-from heed.platform.testing import PostgresAdmin
+from heed.platform.testing import PostgresAdmin, own_topics
 
 FACTS, PEOPLE, RATE, SECONDS = 20_000, 100_000, 500, 10
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -169,7 +169,7 @@ def run(facts: int = FACTS, people: int = PEOPLE, rate: int = RATE, seconds: int
 @contextmanager
 def _settings(kafka: str, admin: PostgresAdmin) -> Iterator[Settings]:
     """Topics and a database of its own."""
-    with servers.topics(kafka) as prefix, servers.database(admin) as database:
+    with own_topics(kafka) as prefix, servers.database(admin) as database:
         upgrade("contact", database)
         settings = Settings(database_url=database, log_level="ERROR")
         yield settings.model_copy(update={"kafka_bootstrap_servers": kafka, "topic_prefix": prefix})

@@ -13,8 +13,7 @@ from heed.platform.kafka import Kafka
 from heed.platform.layout import PROJECT, default_layout
 from heed.platform.ports import free_ports
 from heed.platform.postgres import Postgres
-from heed.platform.testing import PostgresAdmin, run_apart
-from heed.platform.topics import create_topics, delete_topics
+from heed.platform.testing import PostgresAdmin
 
 
 @contextlib.contextmanager
@@ -42,17 +41,6 @@ def servers() -> Iterator[tuple[str, PostgresAdmin]]:
         server = Postgres(home / "postgres", home / "postgres.log", postgres_port, secrets.token_hex(8))
         with node.child(), server.child():
             yield node.bootstrap, PostgresAdmin(server.url)
-
-
-@contextlib.contextmanager
-def topics(kafka: str) -> Iterator[str]:
-    """All topics under a prefix of their own."""
-    prefix = f"bench-{secrets.token_hex(4)}"
-    run_apart(lambda: create_topics(kafka, prefix))
-    try:
-        yield prefix
-    finally:
-        run_apart(lambda: delete_topics(kafka, prefix))
 
 
 @contextlib.contextmanager

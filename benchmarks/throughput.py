@@ -31,6 +31,7 @@ from common.migrate import upgrade
 from common.outbox import message_of
 from common.testing.bus import StoredRecord
 from common.topics import PARTITIONS
+from heed.platform.testing import own_topics
 
 ORDERS, CUSTOMERS, DAYS = 200_000, 20_000, 10
 _COMMITTED = "SELECT sum(next_offset) FROM tasks"
@@ -49,7 +50,7 @@ def run(orders: int = ORDERS) -> list[Row]:
             plain = asyncio.run(_plain(url, messages))
         rates, loads = [], []
         for names in (("one",), ("one", "two")):
-            with servers.topics(kafka) as prefix, servers.database(admin) as url:
+            with own_topics(kafka) as prefix, servers.database(admin) as url:
                 upgrade("analytics", url)
                 asyncio.run(population.settle(url, CUSTOMERS))
                 uvloop.run(_fill(kafka, f"{prefix}.customer-facts", messages))
