@@ -13,11 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
-import psutil
 import pytest
 
 from analytics.events import TYPES, Event, What, emission
@@ -188,13 +186,7 @@ async def test_commits_that_a_crashed_database_lost_are_made_again(
 
 
 def _crash(server: Child) -> None:
-    """Its processes hold the shared memory, which the next server has to have for itself."""
-    processes = psutil.Process(server.pid).children()
     server.kill()
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(processes)
     server.start()
     server.wait_ready()
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -73,7 +74,10 @@ async def test_postgres_keeps_commits_over_a_kill(platform_directory: Path) -> N
     first = server.child()
     with first:
         await ensure_database(server.url, "kept", "role-password")
+        began = psutil.Process(first.pid).children()
         first.kill()
+    assert began
+    assert not [process for process in began if process.is_running()], "the next server needs their memory"
     with server.child():
         url = dsn(server.url_of("kept", "role-password", "kept"))
         connection = await asyncpg.connect(url)

@@ -11,9 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from heed.platform.errors import PlatformError
 
 KEPT_LOGS = 3
+_LAST_SECONDS = 5.0  # until a killed process is gone
 
 
 @dataclass(frozen=True)
@@ -109,12 +112,18 @@ class Child:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL the whole process group, and wait for the process."""
+        """SIGKILL the whole process group and what the process began outside of it, and wait for them."""
         # Once only: later the number may belong to somebody else.
         if self._process is None or self._group_ended:
             return
+        # PostgreSQL's processes lead groups of their own, and hold the memory that its next server has to have.
+        begun = _descendants(self._process.pid) if self.is_running else []
         kill_group(self._process.pid)
+        for process in begun:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self._process.wait()
+        psutil.wait_procs(begun, timeout=_LAST_SECONDS)
         self._group_ended = True
 
     def signal(self, number: signal.Signals) -> None:
@@ -152,6 +161,13 @@ def wait_until(condition: Callable[[], bool], patience: float) -> bool:
             return False
         time.sleep(0.1)
     return True
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def kill_group(pid: int) -> None:
