@@ -39,6 +39,7 @@ from common.bus import Message
 from common.migrate import upgrade
 from common.outbox import message_of
 from common.topics import PARTITIONS
+from heed.platform.databases import dsn
 from heed.platform.testing import PostgresAdmin, own_topics
 
 SIZES, RATE, SECONDS, ROUNDS = (10_000, 100_000, 1_000_000), 5_000, 15, 5
@@ -59,7 +60,7 @@ def run(sizes: Sequence[int] = SIZES, rate: int = RATE, seconds: int = SECONDS) 
         for _ in range(ROUNDS):
             for shop in shops:
                 shop.measure(rate, seconds)
-        moved = _moves(shops[-1].group)
+        moved = _moves(max(shops, key=lambda shop: shop.size).group)
         return [*(row for shop in shops for row in shop.rows()), *moved, *_spread(shops)]
 
 
@@ -130,7 +131,7 @@ def _opened(kafka: str, admin: PostgresAdmin, logs: Path, size: int, rate: int) 
 
 async def _written(admin: PostgresAdmin) -> None:
     """What filling the tables left to be written and to be removed is done before the load."""
-    connection = await asyncpg.connect(admin.url.replace("+asyncpg", ""))
+    connection = await asyncpg.connect(dsn(admin.url))
     await connection.execute("CHECKPOINT")
     await connection.close()
 

@@ -112,18 +112,12 @@ class Child:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL the whole process group and what the process began outside of it, and wait for them."""
+        """SIGKILL the process and all that it began, and wait for them."""
         # Once only: later the number may belong to somebody else.
         if self._process is None or self._group_ended:
             return
-        # PostgreSQL's processes lead groups of their own, and hold the memory that its next server has to have.
-        begun = _descendants(self._process.pid) if self.is_running else []
         kill_group(self._process.pid)
-        for process in begun:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
         self._process.wait()
-        psutil.wait_procs(begun, timeout=_LAST_SECONDS)
         self._group_ended = True
 
     def signal(self, number: signal.Signals) -> None:
@@ -163,19 +157,27 @@ def wait_until(condition: Callable[[], bool], patience: float) -> bool:
     return True
 
 
-def _descendants(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
 def kill_group(pid: int) -> None:
-    """SIGKILL every process of the group that `pid` leads; nothing happens when there is none."""
-    try:
+    """SIGKILL every process of the group that `pid` leads, and what it began outside of it; waits for the latter.
+
+    Nothing happens when there is no such group.
+    """
+    # PostgreSQL's processes lead groups of their own, and hold the memory that its next server has to have.
+    begun = _descendants(pid)
+    with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    for process in begun:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(begun, timeout=_LAST_SECONDS)
+
+
+def _descendants(leader: int) -> list[psutil.Process]:
+    """None when the number is not that of a group's leader: then it belongs to somebody else by now."""
+    try:
+        return psutil.Process(leader).children(recursive=True) if os.getpgid(leader) == leader else []
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return []
 
 
 def rotate(log: Path) -> None:
