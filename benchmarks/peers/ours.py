@@ -1,4 +1,4 @@
-"""Heed's runtime: Kafka → state, offsets and alerts in one PostgreSQL transaction, to the last commit.
+"""Heed's runtime: Kafka → alerts, then state and offsets in PostgreSQL, exactly once, to the last commit.
 
 `python -m benchmarks.peers.ours BOOTSTRAP TOPIC ALERTS_TOPIC DATABASE_URL`
 """
@@ -38,6 +38,10 @@ class PeerFold:
         self.alerts = 0
 
     @property
+    def noticed(self) -> bool:
+        return False
+
+    @property
     def urgent(self) -> bool:
         return False
 
@@ -54,9 +58,13 @@ class PeerFold:
             id_ = stable_id(event.customer, event.time)
             self._alerts.append(emission("heed.alert.raised.v1", "", data, event, event.time, id_))
 
+    def take_triggers(self) -> list[Envelope]:
+        alerts, self._alerts = self._alerts, []
+        return alerts
+
     def take_changes(self) -> Changes:
-        changes = Changes(profiles={c: orjson.dumps(self._states[c]) for c in self._dirty}, triggers=self._alerts)
-        self._dirty, self._alerts = set(), []
+        changes = Changes(profiles={c: orjson.dumps(self._states[c]) for c in self._dirty})
+        self._dirty = set()
         return changes
 
     def state(self) -> bytes:

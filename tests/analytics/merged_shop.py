@@ -108,7 +108,8 @@ class Shop:
             task = chances.choice(waiting) if chances else waiting[0]
             if task.at < len(self.log[task.partition]):
                 await self._step(task)
-            if task.at == len(self.log[task.partition]) or task.fold.urgent or (chances and chances.random() < 0.02):
+            said = task.fold.noticed or task.fold.urgent
+            if task.at == len(self.log[task.partition]) or said or (chances and chances.random() < 0.02):
                 if chances and chances.random() < 0.3:
                     task.load()
                 else:

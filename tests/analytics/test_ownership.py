@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from analytics.checkpoint import Checkpoint, FencedError
+from analytics.checkpoint import Checkpoint
 from analytics.model_store import ModelStore
 from analytics.orders import DAY
 from analytics.ownership import Ownership
 from analytics.task import Task, Topics, analytics_fold
+from analytics.writing import FencedError
 from common.database import Database
 from common.migrate import upgrade
 from tests.analytics.stories import START, regular
@@ -26,7 +27,7 @@ def migrated(database_url: str) -> str:
 async def database(migrated: str) -> AsyncIterator[Database]:
     database = Database(migrated)
     connection = await database.connect()
-    await connection.execute("TRUNCATE tasks, profiles, pending_examples, seen, outbox")
+    await connection.execute("TRUNCATE tasks, told, profiles, pending_examples, seen, outbox")
     await connection.close()
     yield database
     await database.close()

@@ -111,7 +111,7 @@ class Scratch:
         fold.apply(event)
         if fold.rebuilds(event):
             await self._rebuild(fold, event, record.timestamp)
-        if not fold.urgent and self._unsaid[event.partition] < _SAY_EVERY:
+        if not (fold.noticed or fold.urgent) and self._unsaid[event.partition] < _SAY_EVERY:
             return None
         self._unsaid[event.partition] = 0
         return fold.take_said()

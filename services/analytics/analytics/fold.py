@@ -24,6 +24,7 @@ from analytics.profile import NEVER, Profile
 from analytics.queries.history import Histories
 from analytics.sections import Sections
 from analytics.separating import Partings, Rebuilt
+from common.envelope import Envelope
 
 OUTAGE_SECONDS: Final = 600.0
 WIDESPREAD_LEAST: Final = 20
@@ -99,9 +100,19 @@ class Fold:
         return self._partings.outdated(event) is None and self._goes_to(event) is not None
 
     @property
+    def noticed(self) -> bool:
+        """Whether there are triggers to tell."""
+        return bool(self._noticing.changes.triggers)
+
+    @property
     def urgent(self) -> bool:
-        """Whether something was said that should not wait."""
-        return bool(self._noticing.changes.triggers or self._noticing.changes.facts)
+        """Whether a fact was said, which others fold: it should not wait."""
+        return bool(self._noticing.changes.facts)
+
+    def take_triggers(self) -> list[Envelope]:
+        """The steps of triggers since the last call."""
+        triggers, self._noticing.changes.triggers = self._noticing.changes.triggers, []
+        return triggers
 
     def take_said(self) -> Changes:
         """What was said since the last call. The profiles stay as they are, unpacked."""

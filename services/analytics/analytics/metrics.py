@@ -9,6 +9,7 @@ FRESHNESS = Histogram(
 )
 EVENTS = Counter("heed_analytics_events_total", "Records of the log", ["outcome"])
 CHECKPOINT = Histogram("heed_analytics_checkpoint_duration_seconds", "Time of one checkpoint's transaction")
+TELLING = Histogram("heed_analytics_telling_duration_seconds", "Time of the transaction that tells triggers")
 TRIGGERS = Counter("heed_analytics_triggers_total", "Steps of triggers", ["kind", "action"])
 FILTERED = Counter("heed_analytics_filtered_total", "Facts that teach nothing, by what they were taken for", ["reason"])
 LATE = Counter("heed_analytics_late_events_total", "Events older than the customer's last one")

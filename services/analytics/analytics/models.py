@@ -31,6 +31,16 @@ class TaskRow(Base):
 _BY_PARTITION = {"postgresql_partition_by": "LIST (partition)"}
 
 
+class ToldRow(Base):
+    """Up to where of a partition's log people were told: ahead of the tasks while a checkpoint is under way."""
+
+    __tablename__ = "told"
+
+    partition: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    owner_token: Mapped[str] = mapped_column(Text)
+    next_offset: Mapped[int] = mapped_column(BigInteger)
+
+
 class ProfileRow(Base):
     __tablename__ = "profiles"
     __table_args__ = _BY_PARTITION

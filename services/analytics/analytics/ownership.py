@@ -12,25 +12,33 @@ from typing import Any, TypeVar
 import asyncpg
 import structlog
 
-from analytics.checkpoint import Writer
+from analytics import metrics
 from analytics.customers import Stored
 from analytics.fold import Fold
 from analytics.model_store import ModelStore
 from analytics.task import FoldFactory, Task
+from analytics.writing import Writer
 from common.database import Database, is_transient
 from common.ids import new_id
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
+Offsets = tuple[int, int]  # of a partition: folded and written, told
 
 _OURS = """
-SELECT partition, next_offset FROM tasks WHERE partition = ANY($1::smallint[]) AND owner_token = $2 FOR UPDATE
+SELECT partition, tasks.next_offset, told.next_offset AS told FROM tasks JOIN told USING (partition)
+WHERE partition = ANY($1::smallint[]) AND tasks.owner_token = $2 FOR UPDATE
 """
 _CLAIM = """
 INSERT INTO tasks (partition, owner_token, next_offset) SELECT p, $2, 0 FROM unnest($1::smallint[]) AS p
 ON CONFLICT (partition) DO UPDATE SET owner_token = EXCLUDED.owner_token
 RETURNING partition, next_offset, state, quiet_until, examples
+"""
+_CLAIM_TOLD = """
+INSERT INTO told (partition, owner_token, next_offset) SELECT p, $2, 0 FROM unnest($1::smallint[]) AS p
+ON CONFLICT (partition) DO UPDATE SET owner_token = EXCLUDED.owner_token
+RETURNING partition, next_offset
 """
 _CUSTOMERS = """
 SELECT p.customer, p.packed, e.examples FROM profiles p LEFT JOIN pending_examples e USING (customer, partition)
@@ -46,7 +54,12 @@ class Ownership:
         self._database, self._models, self._new_fold = database, models, new_fold
         self._token = new_id()
         self._left: dict[int, Task] = {}
-        self.writer = Writer(database, self._token)
+        self.writer = Writer(database, self._token, metrics.CHECKPOINT)
+        self.teller = Writer(database, self._token, metrics.TELLING)
+
+    async def close(self) -> None:
+        await self.writer.close()
+        await self.teller.close()
 
     def leave(self, tasks: dict[int, Task]) -> None:
         """Of these everything is written; some may come back."""
@@ -57,28 +70,30 @@ class Ownership:
 
         Waits while the database is away.
         """
-        rows, ours = await _lasting(partial(self._claim, partitions))
-        # The offset says it too: where the answer to a claim was lost, ours is what another wrote before it.
-        left = {p: task for p, task in self._left.items() if ours.get(p) == task.written}
+        rows, told, ours = await _lasting(partial(self._claim, partitions))
+        # The offsets say it too: where the answer to a claim was lost, ours is what another wrote before it.
+        left = {p: task for p, task in self._left.items() if ours.get(p) == (task.written, task.told)}
         self._left = {}
         for task in left.values():
             yield task
         for row in rows:
             if row["partition"] not in left:
-                yield await _lasting(partial(self._load, row))
+                yield await _lasting(partial(self._load, row, told[row["partition"]]))
 
-    async def _claim(self, partitions: list[int]) -> tuple[list[asyncpg.Record], dict[int, int]]:
-        """The tasks' rows, and how far those have come that were this owner's until now."""
+    async def _claim(self, partitions: list[int]) -> tuple[list[asyncpg.Record], dict[int, int], dict[int, Offsets]]:
+        """The tasks' rows, how far each was told, and how far those have come that were this owner's until now."""
         connection: asyncpg.Connection = await self._database.connect()
         try:
             async with connection.transaction():
                 before = await connection.fetch(_OURS, partitions, self._token)
                 rows = await connection.fetch(_CLAIM, partitions, self._token)
+                told = await connection.fetch(_CLAIM_TOLD, partitions, self._token)
         finally:
             await connection.close()
-        return rows, {row["partition"]: row["next_offset"] for row in before}
+        ours = {row["partition"]: (row["next_offset"], row["told"]) for row in before}
+        return rows, {row["partition"]: row["next_offset"] for row in told}, ours
 
-    async def _load(self, row: asyncpg.Record) -> Task:
+    async def _load(self, row: asyncpg.Record, told: int) -> Task:
         """The task with its customers, and with the models it scores with."""
         fold = self._new_fold(row["partition"], row["state"], row["quiet_until"])
         connection: asyncpg.Connection = await self._database.connect()
@@ -97,7 +112,7 @@ class Ownership:
             for name, version in fold.model_versions.items():
                 fold.world.models[name] = await self._models.load(name, version)
         written = row["next_offset"]
-        return Task(row["partition"], fold, written, written, row["quiet_until"], row["examples"])
+        return Task(row["partition"], fold, written, written, told, row["quiet_until"], row["examples"])
 
 
 async def _some(cursor: Any) -> Sequence[Stored]:

@@ -1,4 +1,4 @@
-"""The loop: poll, drop repeats, fold, and a checkpoint whenever there is something worth one.
+"""The loop: poll, drop repeats, fold, tell what was noticed at once, and now and then write a checkpoint.
 
 A partition's truth is `tasks.next_offset`; Kafka's own group offsets are only written for lag tools. A revoke waits for
 the checkpoint under way, writes one more and lets go; a record that does not continue a task is left alone. What comes
@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from analytics import metrics, teaching
-from analytics.checkpoint import Checkpoint, FencedError
+from analytics.checkpoint import Checkpoint
 from analytics.events import Event, What, decode, id_text
 from analytics.fold import Fold
 from analytics.model_store import ModelStore
@@ -26,6 +26,8 @@ from analytics.seen import Place, SeenIds
 from analytics.separating import SIGNS
 from analytics.stored_facts import StoredFacts
 from analytics.task import FoldFactory, Task, Topics, analytics_fold
+from analytics.telling import Telling
+from analytics.writing import FencedError, Part, Writer
 from common.database import Database
 from common.deadletters import DeadLetterLimit, DeadLetters
 from common.failures import InvalidError, TransientError
@@ -46,6 +48,7 @@ _TURNS = 4  # of the loop: what an answer wakes takes a few steps to its next qu
 _FEW_RECORDS = 200
 _GATHER_SECONDS = 0.015
 _IDLE_MS = 25  # when nothing came for so long, what is folded is written at once
+_MOST_UNWRITTEN = 10_000  # records folded while the database is slow: their profiles stay unpacked, 7 KiB each
 _STUCK_SECONDS = 60.0
 _APART = frozenset({What.MODEL_ADOPTED, What.QUERY_PRIMED, What.TICK, *SIGNS})
 _SESSION_TIMEOUT_MS = 8_000
@@ -80,6 +83,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._queries = QueryStore(database)
         self._rebuilder = Rebuilder(StoredFacts(bootstrap_servers, topics.facts, self._moved), database, decoder)
         self._taking: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
         self._checkpointed_at = self._moved_at = self._turned_at = time.monotonic()
@@ -98,7 +102,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             # aiokafka does not let a static member leave; without this a planned move waits for the session to end.
             self._consumer._coordinator._group_instance_id = None
             await self._consumer.stop()
-            await self._ownership.writer.close()
+            await self._ownership.close()
             await self._seen.close()
             await self._rebuilder.close()
 
@@ -174,6 +178,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             self._ownership.leave(tasks)
         finally:
             self.tasks = {}
+            with suppress(FencedError):
+                await self._told()
 
     # -- the loop ---------------------------------------------------------------------------------
 
@@ -183,6 +189,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             async with self._busy:
                 if batches:
                     await self._take(batches)
+                await self._tell()
                 if self._writing is not None and self._writing.done():
                     await self._written()
                 if self._is_due(idle=not batches):
@@ -224,6 +231,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._fold_apart(task, event, id_)
             else:
                 task.apply(event, id_)
+            task.leave_out_told(event)
         metrics.EVENTS.labels("folded").inc(folded)
         metrics.EVENTS.labels("repeated").inc(len(part) - folded)
 
@@ -317,23 +325,44 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
 
     # -- checkpoints ------------------------------------------------------------------------------
 
+    async def _tell(self) -> None:
+        """Begins to tell what was noticed, whatever a checkpoint waits for; what is noticed meanwhile is told next."""
+        if self._telling is not None and not self._telling.done():
+            return
+        await self._told()
+        if any(task.fold.noticed for task in self.tasks.values()):
+            self._begin_telling()
+
+    def _begin_telling(self) -> None:
+        telling = Telling(self._topics.triggers)
+        for task in self.tasks.values():
+            task.tell(telling)
+        if telling.places:
+            self._telling = asyncio.create_task(_write(self._ownership.teller, telling, self._telling))
+
+    async def _told(self) -> None:
+        telling, self._telling = self._telling, None
+        if telling is not None:
+            await telling
+
     def _is_due(self, *, idle: bool) -> bool:
-        dirty = any(task.folded != task.written for task in self.tasks.values())
-        if not dirty:
-            return False
+        unwritten = sum(task.folded - task.written for task in self.tasks.values())
+        if not unwritten or self._writing is not None:
+            return unwritten > _MOST_UNWRITTEN
         waited = time.monotonic() - self._checkpointed_at >= self._linger
         return idle or waited or any(task.fold.urgent for task in self.tasks.values())
 
     async def _checkpoint(self) -> None:
-        """Begins to write what is folded; the loop goes on folding meanwhile."""
+        """Begins to write what is folded, once all of it was told; the loop goes on folding meanwhile."""
         await self._written()
+        self._begin_telling()
         checkpoint = Checkpoint()
         for task in self.tasks.values():
             task.collect(checkpoint, self._topics)
         told = teaching.told(checkpoint.examples)
         checkpoint.emitted.extend((self._topics.examples, envelope) for envelope in told)
         if checkpoint.steps:
-            self._writing = asyncio.create_task(self._ownership.writer.write(checkpoint))
+            self._writing = asyncio.create_task(_write(self._ownership.writer, checkpoint, self._telling))
         self._checkpointed_at = time.monotonic()
 
     async def _written(self) -> None:
@@ -352,3 +381,10 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._moved_at = time.monotonic()
             if time.monotonic() - self._moved_at > _STUCK_SECONDS:
                 raise RuntimeError("the runtime is stuck")
+
+
+async def _write(writer: Writer, part: Part, after: asyncio.Task[None] | None) -> None:
+    """Raises what `after` raised, if that failed."""
+    if after is not None:
+        await after
+    await writer.write(part)

@@ -10,7 +10,9 @@ from analytics.customers import Changes, CompletedExample, Stored
 from analytics.events import WIDESPREAD_SILENCE, Event, What
 from analytics.fold import Fold
 from analytics.teaching import Lesson
+from analytics.telling import Telling
 from analytics.visits import Sifted
+from common.envelope import Envelope
 
 # Counters that begin at nothing, so that the first of a kind shows as an increase.
 _FILTERED = {sifted: metrics.FILTERED.labels(sifted.name.lower()) for sifted in Sifted if not sifted.teaches}
@@ -29,10 +31,13 @@ class Foldable(Protocol):
     """What a task needs of a fold; benchmarks bring their own."""
 
     @property
+    def noticed(self) -> bool: ...
+    @property
     def urgent(self) -> bool: ...
 
     def load(self, customers: Iterable[Stored]) -> None: ...
     def apply(self, event: Event) -> None: ...
+    def take_triggers(self) -> list[Envelope]: ...
     def take_changes(self) -> Changes: ...
     def state(self) -> bytes: ...
     def passes_on(self, event: Event) -> bool: ...
@@ -45,14 +50,15 @@ FoldFactory = Callable[[int, bytes | None, int], Foldable]
 @dataclass
 class Task:
     """`folded` is the offset after the last record applied, `written` that of the last checkpoint begun; `examples` is
-    how many the partition had told by then. `seen` are the ids folded since, `in_flight` those of a checkpoint that is
-    being written.
+    how many the partition had completed by then. Triggers because of records before `told` were told, maybe by a former
+    owner. `seen` are the ids folded since the checkpoint, `in_flight` those of one that is being written.
     """
 
     partition: int
     fold: Foldable
     written: int
     folded: int
+    told: int = 0
     quiet_until: int = 0
     examples: int = 0
     seen: dict[str, bool] = field(default_factory=dict)
@@ -68,8 +74,23 @@ class Task:
             self.seen[id_] = event.what is What.ORDER
         self.fold.apply(event)
 
+    def leave_out_told(self, event: Event) -> None:
+        """To be called when an event is folded in, before the next is."""
+        if event.offset < self.told:
+            self.fold.take_triggers()
+
+    def tell(self, into: Telling) -> None:
+        """Moves the triggers noticed since the last call; all that is folded belongs to records before `folded`."""
+        if triggers := self.fold.take_triggers():
+            into.places.append((self.partition, self.folded, self.told))
+            into.triggers.extend(triggers)
+            self.told = self.folded
+            _count_triggers(triggers)
+
     def collect(self, into: Checkpoint, topics: Topics) -> None:
-        """Moves this task's dirt into a checkpoint; nothing when no record was folded since the last."""
+        """Moves this task's dirt into a checkpoint; nothing when no record was folded since the last. To be told first:
+        `tell`.
+        """
         if self.folded == self.written:
             return
         changes = self.fold.take_changes()
@@ -78,10 +99,8 @@ class Task:
         into.profiles.extend((customer, self.partition, packed) for customer, packed in changes.profiles.items())
         into.pending.extend((customer, self.partition, rows) for customer, rows in changes.pending.items())
         into.seen.extend((id_, self.partition, for_good) for id_, for_good in self.seen.items())
-        into.triggers.extend(t for t in changes.triggers if t.key)
-        into.emitted.extend((topics.triggers, envelope) for envelope in changes.triggers)
         into.emitted.extend((topics.facts, envelope) for envelope in changes.facts)
-        _count(changes)
+        metrics.LATE.inc(changes.late)
         for sifted, count in changes.sifted.items():
             _FILTERED[sifted].inc(count)
         self.written, self.in_flight, self.seen = self.folded, self.seen, {}
@@ -91,10 +110,8 @@ class Task:
         return Lesson(self.partition, self.examples, example)
 
 
-def _count(changes: Changes) -> None:
-    """What the metrics say of what was said."""
-    metrics.LATE.inc(changes.late)
-    for told in changes.triggers:
+def _count_triggers(triggers: Iterable[Envelope]) -> None:
+    for told in triggers:
         if told.type == WIDESPREAD_SILENCE:
             metrics.WIDESPREAD.inc()
         else:

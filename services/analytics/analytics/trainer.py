@@ -21,9 +21,9 @@ from aiokafka.errors import KafkaError
 
 from analytics import adoption
 from analytics import metrics as gauges
-from analytics.checkpoint import FencedError
 from analytics.learners import LEARNERS
 from analytics.learners.base import Learner
+from analytics.writing import FencedError
 from common.clock import Clock
 from common.database import Database, is_transient
 from common.deadletters import DeadLetters
