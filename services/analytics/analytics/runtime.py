@@ -39,14 +39,16 @@ Decoder = Callable[[Record], Event | None]
 
 _POLL_RECORDS = 2_000
 _LOOK_UP = 500
-# Folded at a stretch, in records and in seconds: then the relay's producer and the heartbeats have their turn, or
-# alerts would wait until a backlog is done.
-_AT_A_STRETCH = 100
-_TURN_SECONDS = 0.02
+# Folded at a stretch, in records and in seconds: then whoever is being told, the relay's producer and the heartbeats
+# have their turn, or alerts would wait until a backlog is done.
+_AT_A_STRETCH = 50
+_TURN_SECONDS = 0.005
 _TURNS = 4  # of the loop: what an answer wakes takes a few steps to its next question
-# Records that come one by one are taken some at a time: each take costs a fetch, a look-up and a turn of the loop.
+# Records that come one by one are taken some at a time: each take costs a fetch, a look-up and a turn of the loop. Not
+# for long: what was fetched meanwhile waits too, and what comes after it cannot be fetched before that is taken.
 _FEW_RECORDS = 200
-_GATHER_SECONDS = 0.015
+_GATHER_SECONDS = 0.008  # from the beginning of one take to the next
+_TELL_SECONDS = 0.02  # several times what it takes to tell
 _IDLE_MS = 25  # when nothing came for so long, what is folded is written at once
 _MOST_UNWRITTEN = 10_000  # records folded while the database is slow: their profiles stay unpacked, 7 KiB each
 _STUCK_SECONDS = 60.0
@@ -70,7 +72,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         dead_letters: DeadLetters,
         *,
         instance: str | None = None,
-        linger_seconds: float = 0.2,
+        linger_seconds: float = 0.1,
         new_fold: FoldFactory = analytics_fold,
         decoder: Decoder = decode,
     ) -> None:
@@ -186,6 +188,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _loop(self) -> None:
         while True:
             batches = await self._consumer.getmany(timeout_ms=_IDLE_MS, max_records=_POLL_RECORDS)
+            began = time.monotonic()
             async with self._busy:
                 if batches:
                     await self._take(batches)
@@ -195,7 +198,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
                 if self._is_due(idle=not batches):
                     await self._checkpoint()
             if 0 < sum(map(len, batches.values())) < _FEW_RECORDS:
-                await asyncio.sleep(_GATHER_SECONDS)
+                await asyncio.sleep(began + _GATHER_SECONDS - time.monotonic())
 
     async def _take(self, batches: dict[TopicPartition, list[ConsumerRecord]]) -> None:
         batches = {tp: records for tp, records in batches.items() if self._continues(tp, records[0].offset)}
@@ -326,12 +329,16 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
     # -- checkpoints ------------------------------------------------------------------------------
 
     async def _tell(self) -> None:
-        """Begins to tell what was noticed, whatever a checkpoint waits for; what is noticed meanwhile is told next."""
+        """Tells what was noticed, whatever a checkpoint waits for. Goes on to fold where that takes longer than usual;
+        what is noticed meanwhile is told next.
+        """
         if self._telling is not None and not self._telling.done():
             return
         await self._told()
         if any(task.fold.noticed for task in self.tasks.values()):
             self._begin_telling()
+        if self._telling is not None:
+            await asyncio.wait([self._telling], timeout=_TELL_SECONDS)
 
     def _begin_telling(self) -> None:
         telling = Telling(self._topics.triggers)
@@ -357,8 +364,9 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._written()
         self._begin_telling()
         checkpoint = Checkpoint()
-        for task in self.tasks.values():
+        for task in list(self.tasks.values()):
             task.collect(checkpoint, self._topics)
+            await asyncio.sleep(0)  # packing takes some milliseconds a partition; who is being told need not wait
         told = teaching.told(checkpoint.examples)
         checkpoint.emitted.extend((self._topics.examples, envelope) for envelope in told)
         if checkpoint.steps:

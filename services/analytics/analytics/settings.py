@@ -10,7 +10,7 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="ANALYTICS_")
 
     port: int = 8006
-    linger_seconds: float = Field(default=0.2, description="longest a batch without a trigger waits for its checkpoint")
+    linger_seconds: float = Field(default=0.1, description="longest what is folded waits for its checkpoint to begin")
     publish_examples: int | None = Field(
         default=None, description="a new version of any model after this many examples; unset: each at its own pace"
     )

@@ -51,6 +51,8 @@ _KEEP_SECONDS, _KEEP_BYTES = 5.0, 20_000.0
 # Each version is a record in every partition, which waits there until it is loaded: in a shop of thousands of orders a
 # second, or when history is imported, a learner's own pace would be several a second.
 _VERSION_SECONDS = 30.0
+_AT_A_STRETCH = 50  # examples, about a millisecond
+_REST_SECONDS = 0.003  # after each stretch: the fold, and whoever is being told, go first
 _GAUGES = {
     "auc": gauges.MODEL_AUC,
     "brier": gauges.MODEL_BRIER,
@@ -210,7 +212,12 @@ class Trainer:
         except (ValueError, TypeError, AttributeError) as error:
             await self._bury(record, f"no examples: {type(error).__name__} {error}")
             return
-        refused = [reason for example in examples if (reason := self._refused(example, record.offset))]
+        refused = []
+        for number, example in enumerate(examples, start=1):
+            if reason := self._refused(example, record.offset):
+                refused.append(reason)
+            if number % _AT_A_STRETCH == 0:
+                await asyncio.sleep(_REST_SECONDS)
         if refused:
             await self._bury(record, f"{len(refused)} of {len(examples)} not an example: {refused[0]}")
 
