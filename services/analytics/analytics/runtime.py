@@ -1,4 +1,4 @@
-"""The loop: poll, drop repeats, fold, tell what was noticed at once, and now and then write a checkpoint.
+"""The loop: poll, drop repeats, fold, tell what was noticed at once, write a checkpoint now and then.
 
 A partition's truth is `tasks.next_offset`; Kafka's own group offsets are only written for lag tools. A revoke waits for
 the checkpoint under way, writes one more and lets go; a record that does not continue a task is left alone. What comes
@@ -14,10 +14,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from analytics import metrics, teaching
-from analytics.checkpoint import Checkpoint
+from analytics import metrics
 from analytics.events import Event, What, decode, id_text
+from analytics.example_publisher import ExamplePublisher
 from analytics.fold import Fold
+from analytics.keeping import Keeper
 from analytics.model_store import ModelStore
 from analytics.ownership import Ownership
 from analytics.query_store import QueryStore
@@ -26,8 +27,7 @@ from analytics.seen import Place, SeenIds
 from analytics.separating import SIGNS
 from analytics.stored_facts import StoredFacts
 from analytics.task import FoldFactory, Task, Topics, analytics_fold
-from analytics.telling import Telling
-from analytics.writing import FencedError, Part, Writer
+from analytics.writing import FencedError
 from common.database import Database
 from common.deadletters import DeadLetterLimit, DeadLetters
 from common.failures import InvalidError, TransientError
@@ -48,7 +48,6 @@ _TURNS = 4  # of the loop: what an answer wakes takes a few steps to its next qu
 # for long: what was fetched meanwhile waits too, and what comes after it cannot be fetched before that is taken.
 _FEW_RECORDS = 200
 _GATHER_SECONDS = 0.008  # from the beginning of one take to the next
-_TELL_SECONDS = 0.02  # several times what it takes to tell
 _IDLE_MS = 25  # when nothing came for so long, what is folded is written at once
 _MOST_UNWRITTEN = 10_000  # records folded while the database is slow: their profiles stay unpacked, 7 KiB each
 _STUCK_SECONDS = 60.0
@@ -83,10 +82,10 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._models, self._seen = ModelStore(database), SeenIds(database)
         self._ownership = Ownership(database, self._models, new_fold)
         self._queries = QueryStore(database)
+        self._examples = ExamplePublisher(bootstrap_servers, topics.examples)
         self._rebuilder = Rebuilder(StoredFacts(bootstrap_servers, topics.facts, self._moved), database, decoder)
         self._taking: asyncio.Task[None] | None = None
-        self._telling: asyncio.Task[None] | None = None
-        self._writing: asyncio.Task[None] | None = None
+        self._keeper = Keeper(self._ownership, self._examples, topics)
         self._busy = asyncio.Lock()
         self._checkpointed_at = self._moved_at = self._turned_at = time.monotonic()
         self.tasks: dict[int, Task] = {}
@@ -105,6 +104,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer._coordinator._group_instance_id = None
             await self._consumer.stop()
             await self._ownership.close()
+            await self._examples.stop()
             await self._seen.close()
             await self._rebuilder.close()
 
@@ -176,12 +176,12 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         tasks = self.tasks
         try:
             await self._checkpoint()
-            await self._written()
+            await self._keeper.written(tasks.values())
             self._ownership.leave(tasks)
         finally:
             self.tasks = {}
             with suppress(FencedError):
-                await self._told()
+                await self._keeper.told()
 
     # -- the loop ---------------------------------------------------------------------------------
 
@@ -192,9 +192,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             async with self._busy:
                 if batches:
                     await self._take(batches)
-                await self._tell()
-                if self._writing is not None and self._writing.done():
-                    await self._written()
+                await self._keeper.tell(self.tasks.values())
+                await self._keeper.settle(self.tasks.values())
                 if self._is_due(idle=not batches):
                     await self._checkpoint()
             if 0 < sum(map(len, batches.values())) < _FEW_RECORDS:
@@ -220,6 +219,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             for at in range(0, len(part), _AT_A_STRETCH):
                 await self._fold_fresh(part[at : at + _AT_A_STRETCH], ids[at : at + _AT_A_STRETCH], known)
                 if time.monotonic() - self._turned_at > _TURN_SECONDS:
+                    await self._keeper.tell(self.tasks.values())
                     for _ in range(_TURNS):
                         await asyncio.sleep(0)
                     self._turned_at = time.monotonic()
@@ -328,58 +328,16 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
 
     # -- checkpoints ------------------------------------------------------------------------------
 
-    async def _tell(self) -> None:
-        """Tells what was noticed, whatever a checkpoint waits for. Goes on to fold where that takes longer than usual;
-        what is noticed meanwhile is told next.
-        """
-        if self._telling is not None and not self._telling.done():
-            return
-        await self._told()
-        if any(task.fold.noticed for task in self.tasks.values()):
-            self._begin_telling()
-        if self._telling is not None:
-            await asyncio.wait([self._telling], timeout=_TELL_SECONDS)
-
-    def _begin_telling(self) -> None:
-        telling = Telling(self._topics.triggers)
-        for task in self.tasks.values():
-            task.tell(telling)
-        if telling.places:
-            self._telling = asyncio.create_task(_write(self._ownership.teller, telling, self._telling))
-
-    async def _told(self) -> None:
-        telling, self._telling = self._telling, None
-        if telling is not None:
-            await telling
-
     def _is_due(self, *, idle: bool) -> bool:
         unwritten = sum(task.folded - task.written for task in self.tasks.values())
-        if not unwritten or self._writing is not None:
+        if not unwritten or self._keeper.busy:
             return unwritten > _MOST_UNWRITTEN
         waited = time.monotonic() - self._checkpointed_at >= self._linger
         return idle or waited or any(task.fold.urgent for task in self.tasks.values())
 
     async def _checkpoint(self) -> None:
-        """Begins to write what is folded, once all of it was told; the loop goes on folding meanwhile."""
-        await self._written()
-        self._begin_telling()
-        checkpoint = Checkpoint()
-        for task in list(self.tasks.values()):
-            task.collect(checkpoint, self._topics)
-            await asyncio.sleep(0)  # packing takes some milliseconds a partition; who is being told need not wait
-        told = teaching.told(checkpoint.examples)
-        checkpoint.emitted.extend((self._topics.examples, envelope) for envelope in told)
-        if checkpoint.steps:
-            self._writing = asyncio.create_task(_write(self._ownership.writer, checkpoint, self._telling))
+        await self._keeper.checkpoint(list(self.tasks.values()))
         self._checkpointed_at = time.monotonic()
-
-    async def _written(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            await writing
-            for task in self.tasks.values():
-                task.in_flight = {}
-            metrics.CUSTOMERS.set(sum(len(task.fold) for task in self.tasks.values()))
 
     async def _watch(self) -> None:
         """Ends a process that has records to fold and has not moved for a minute."""
@@ -389,10 +347,3 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._moved_at = time.monotonic()
             if time.monotonic() - self._moved_at > _STUCK_SECONDS:
                 raise RuntimeError("the runtime is stuck")
-
-
-async def _write(writer: Writer, part: Part, after: asyncio.Task[None] | None) -> None:
-    """Raises what `after` raised, if that failed."""
-    if after is not None:
-        await after
-    await writer.write(part)

@@ -49,9 +49,10 @@ FoldFactory = Callable[[int, bytes | None, int], Foldable]
 
 @dataclass
 class Task:
-    """`folded` is the offset after the last record applied, `written` that of the last checkpoint begun; `examples` is
-    how many the partition had completed by then. Triggers because of records before `told` were told, maybe by a former
-    owner. `seen` are the ids folded since the checkpoint, `in_flight` those of one that is being written.
+    """`folded` is the offset after the last record done with, `applied` that after the last event folded in, `written`
+    that of the last checkpoint begun; `examples` is how many the partition had completed by then. Triggers because of
+    records before `told` were told, maybe by a former owner. `seen` are the ids folded since the checkpoint,
+    `in_flight` those of one that is being written.
     """
 
     partition: int
@@ -59,6 +60,7 @@ class Task:
     written: int
     folded: int
     told: int = 0
+    applied: int = 0
     quiet_until: int = 0
     examples: int = 0
     seen: dict[str, bool] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class Task:
         if id_ and not self.fold.passes_on(event):
             self.seen[id_] = event.what is What.ORDER
         self.fold.apply(event)
+        self.applied = event.offset + 1
 
     def leave_out_told(self, event: Event) -> None:
         """To be called when an event is folded in, before the next is."""
@@ -80,11 +83,11 @@ class Task:
             self.fold.take_triggers()
 
     def tell(self, into: Telling) -> None:
-        """Moves the triggers noticed since the last call; all that is folded belongs to records before `folded`."""
+        """Moves the triggers noticed since the last call."""
         if triggers := self.fold.take_triggers():
-            into.places.append((self.partition, self.folded, self.told))
+            into.places.append((self.partition, self.applied, self.told))
             into.triggers.extend(triggers)
-            self.told = self.folded
+            self.told = self.applied
             _count_triggers(triggers)
 
     def collect(self, into: Checkpoint, topics: Topics) -> None:
