@@ -58,7 +58,8 @@ def told(task: Task, events: Sequence[Event]) -> Telling:
     """What there is to tell once these are folded, as the runtime goes about it."""
     for event in events[task.folded :]:
         task.apply(event, event.id)
-        task.leave_out_told(event)
+        if event.offset < task.told:
+            task.fold.take_triggers()
         task.folded = event.offset + 1
     telling = Telling(TOPICS.triggers)
     task.tell(telling)

@@ -49,7 +49,7 @@ _TURNS = 4  # of the loop: what an answer wakes takes a few steps to its next qu
 _FEW_RECORDS = 200
 _GATHER_SECONDS = 0.008  # from the beginning of one take to the next
 _IDLE_MS = 25  # when nothing came for so long, what is folded is written at once
-_MOST_UNWRITTEN = 10_000  # records folded while the database is slow: their profiles stay unpacked, 7 KiB each
+_MOST_UNWRITTEN = 30_000  # records folded while the database is slow: their profiles stay unpacked, at most 7 KiB each
 _STUCK_SECONDS = 60.0
 _APART = frozenset({What.MODEL_ADOPTED, What.QUERY_PRIMED, What.TICK, *SIGNS})
 _SESSION_TIMEOUT_MS = 8_000
@@ -234,7 +234,8 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._fold_apart(task, event, id_)
             else:
                 task.apply(event, id_)
-            task.leave_out_told(event)
+            if event.offset < task.told:
+                task.fold.take_triggers()  # they were told before
         metrics.EVENTS.labels("folded").inc(folded)
         metrics.EVENTS.labels("repeated").inc(len(part) - folded)
 
