@@ -94,7 +94,9 @@ async def test_what_was_told_before_a_crash_is_not_told_again(database: Database
     await two.writer.write(checkpoint)
     assert await count(database, "triggers") == await count(database, "decisions") == 2
     assert await count(database, "outbox") >= 2
-    assert (await taken(owner(database))).written == len(events)
+    later = await taken(owner(database))
+    assert (later.written, later.told) == (len(events), len(events))
+    assert later.examples == after.examples > 0
 
 
 async def test_a_former_owner_tells_nobody(database: Database) -> None:

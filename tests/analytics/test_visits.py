@@ -280,7 +280,7 @@ def test_what_teaches_nothing_is_counted() -> None:
         return REGISTRY.get_sample_value("heed_analytics_filtered_total", {"reason": reason}) or 0.0
 
     before = {reason: counted(reason) for reason in ("robot", "twice", "pace", "order_twice")}
-    task = Task(0, Fold(0), 0, 0)
+    task = Task(partition=0, fold=Fold(0), written=0, folded=0)
     for event in (touch(0, name="Home"), touch(1, name="Home", n=1), touch(2, user_agent=ROBOTS[0])):
         task.apply(event, event.id)
         task.folded += 1

@@ -1,4 +1,4 @@
-"""What the folds changed, and the facts they said: written at once, after the triggers and examples that were told."""
+"""What the folds changed, and the facts and examples they said: written at once, after the triggers that were told."""
 
 from dataclasses import dataclass, field
 
@@ -47,7 +47,7 @@ class Step:
 @dataclass
 class Checkpoint:
     """What is written at once. Profiles and examples are rows (customer, partition, bytes), ids seen (id, partition,
-    for good). `examples` are published before it is written.
+    for good). `examples` are emitted once all partitions' are together.
     """
 
     steps: list[Step] = field(default_factory=list)

@@ -1,15 +1,14 @@
 """What the folds said and changed on its way out, while the loop goes on folding.
 
 Triggers are told at once, whatever a checkpoint waits for. A checkpoint is written once everything was told that was
-noticed up to it, and its examples are on the bus.
+noticed up to it.
 """
 
 import asyncio
 from collections.abc import Collection
 
-from analytics import metrics
+from analytics import metrics, teaching
 from analytics.checkpoint import Checkpoint
-from analytics.example_publisher import ExamplePublisher
 from analytics.ownership import Ownership
 from analytics.task import Task, Topics
 from analytics.telling import Telling
@@ -20,8 +19,8 @@ _TELL_SECONDS = 0.02  # several times what it takes to tell
 class Keeper:
     """One telling and one checkpoint at a time. Every method raises FencedError once the partitions are not ours."""
 
-    def __init__(self, ownership: Ownership, examples: ExamplePublisher, topics: Topics) -> None:
-        self._ownership, self._examples, self._topics = ownership, examples, topics
+    def __init__(self, ownership: Ownership, topics: Topics) -> None:
+        self._ownership, self._topics = ownership, topics
         self._telling: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
 
@@ -90,5 +89,6 @@ class Keeper:
     async def _write(self, checkpoint: Checkpoint, telling: asyncio.Task[None] | None) -> None:
         if telling is not None:
             await telling
-        await self._examples.publish(checkpoint.examples)
+        told = teaching.told(checkpoint.examples)
+        checkpoint.emitted.extend((self._topics.examples, envelope) for envelope in told)
         await self._ownership.writer.write(checkpoint)

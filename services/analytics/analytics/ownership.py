@@ -112,7 +112,15 @@ class Ownership:
             for name, version in fold.model_versions.items():
                 fold.world.models[name] = await self._models.load(name, version)
         written = row["next_offset"]
-        return Task(row["partition"], fold, written, written, told, row["quiet_until"], row["examples"])
+        return Task(
+            partition=row["partition"],
+            fold=fold,
+            written=written,
+            folded=written,
+            told=told,
+            quiet_until=row["quiet_until"],
+            examples=row["examples"],
+        )
 
 
 async def _some(cursor: Any) -> Sequence[Stored]:

@@ -16,7 +16,6 @@ from aiokafka.errors import KafkaError
 
 from analytics import metrics
 from analytics.events import Event, What, decode, id_text
-from analytics.example_publisher import ExamplePublisher
 from analytics.fold import Fold
 from analytics.keeping import Keeper
 from analytics.model_store import ModelStore
@@ -82,10 +81,9 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
         self._models, self._seen = ModelStore(database), SeenIds(database)
         self._ownership = Ownership(database, self._models, new_fold)
         self._queries = QueryStore(database)
-        self._examples = ExamplePublisher(bootstrap_servers, topics.examples)
         self._rebuilder = Rebuilder(StoredFacts(bootstrap_servers, topics.facts, self._moved), database, decoder)
         self._taking: asyncio.Task[None] | None = None
-        self._keeper = Keeper(self._ownership, self._examples, topics)
+        self._keeper = Keeper(self._ownership, topics)
         self._busy = asyncio.Lock()
         self._checkpointed_at = self._moved_at = self._turned_at = time.monotonic()
         self.tasks: dict[int, Task] = {}
@@ -104,7 +102,6 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer._coordinator._group_instance_id = None
             await self._consumer.stop()
             await self._ownership.close()
-            await self._examples.stop()
             await self._seen.close()
             await self._rebuilder.close()
 

@@ -47,7 +47,7 @@ class Foldable(Protocol):
 FoldFactory = Callable[[int, bytes | None, int], Foldable]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Task:
     """`folded` is the offset after the last record done with, `applied` that after the last event folded in, `written`
     that of the last checkpoint begun; `examples` is how many the partition had completed by then. Triggers because of
