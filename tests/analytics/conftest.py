@@ -20,6 +20,7 @@ from analytics.settings import Settings
 from analytics.teaching import Lesson, told
 from common.application import Application
 from common.bus import KafkaPublisher
+from common.database import Database
 from common.migrate import upgrade
 from common.outbox import message_of
 from common.tokens import generate_keys, mint
@@ -38,15 +39,32 @@ class Teach(Protocol):
 
 
 @pytest.fixture(scope="module")
-def settings(database_url: str, kafka: str, topic_prefix: str) -> Settings:
+def migrated(database_url: str) -> str:
+    """The address of analytics' database."""
     upgrade("analytics", database_url)
+    return database_url
+
+
+@pytest.fixture
+async def database(migrated: str) -> AsyncIterator[Database]:
+    """Nothing is folded and nobody was told."""
+    database = Database(migrated)
+    connection = await database.connect()
+    await connection.execute("TRUNCATE tasks, told, profiles, pending_examples, seen, triggers, decisions, outbox")
+    await connection.close()
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="module")
+def settings(migrated: str, kafka: str, topic_prefix: str) -> Settings:
     given: dict[str, Any] = {
-        "database_url": database_url,
+        "database_url": migrated,
         "kafka_bootstrap_servers": kafka,
         "topic_prefix": topic_prefix,
         "token_public_key": PUBLIC,
         "publish_examples": 50,
-        "instance": database_url.rsplit("/", 1)[1],
+        "instance": migrated.rsplit("/", 1)[1],
     }
     return Settings(**given)
 

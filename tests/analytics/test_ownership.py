@@ -1,44 +1,15 @@
 """Taking partitions over: what stands as it was left is not loaded again, what another wrote meanwhile is."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from analytics.checkpoint import Checkpoint
-from analytics.model_store import ModelStore
 from analytics.orders import DAY
 from analytics.ownership import Ownership
-from analytics.task import Task, Topics, analytics_fold
+from analytics.task import Task
 from analytics.writing import FencedError
 from common.database import Database
-from common.migrate import upgrade
+from tests.analytics.owners import TOPICS, owner, taken
 from tests.analytics.stories import START, regular
-
-TOPICS = Topics("facts", "triggers", "examples")
-
-
-@pytest.fixture(scope="module")
-def migrated(database_url: str) -> str:
-    upgrade("analytics", database_url)
-    return database_url
-
-
-@pytest.fixture
-async def database(migrated: str) -> AsyncIterator[Database]:
-    database = Database(migrated)
-    connection = await database.connect()
-    await connection.execute("TRUNCATE tasks, told, profiles, pending_examples, seen, outbox")
-    await connection.close()
-    yield database
-    await database.close()
-
-
-def owner(database: Database) -> Ownership:
-    return Ownership(database, ModelStore(database), analytics_fold)
-
-
-async def taken(ownership: Ownership, *partitions: int) -> dict[int, Task]:
-    return {task.partition: task async for task in ownership.take(list(partitions))}
 
 
 async def folded(ownership: Ownership, task: Task, orders: int = 8) -> None:

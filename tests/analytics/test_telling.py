@@ -1,39 +1,21 @@
 """Triggers told ahead of their checkpoint: whoever folds the same records again tells only what was not told."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from analytics.checkpoint import Checkpoint
 from analytics.events import Event
-from analytics.model_store import ModelStore
 from analytics.orders import DAY
 from analytics.ownership import Ownership
-from analytics.task import Task, Topics, analytics_fold
+from analytics.task import Task
 from analytics.telling import Telling
 from analytics.writing import FencedError
 from common.database import Database
-from common.migrate import upgrade
+from tests.analytics.owners import TOPICS, owner, taken
 from tests.analytics.stories import START, order, regular
 
-TOPICS = Topics("facts", "triggers", "examples")
 PARTITION, CALM = 3, 14
-
-
-@pytest.fixture(scope="module")
-def migrated(database_url: str) -> str:
-    upgrade("analytics", database_url)
-    return database_url
-
-
-@pytest.fixture
-async def database(migrated: str) -> AsyncIterator[Database]:
-    database = Database(migrated)
-    connection = await database.connect()
-    await connection.execute("TRUNCATE tasks, told, profiles, pending_examples, seen, triggers, decisions, outbox")
-    await connection.close()
-    yield database
-    await database.close()
 
 
 def log() -> list[Event]:
@@ -45,21 +27,15 @@ def log() -> list[Event]:
     return events
 
 
-def owner(database: Database) -> Ownership:
-    return Ownership(database, ModelStore(database), analytics_fold)
-
-
-async def taken(ownership: Ownership) -> Task:
-    (task,) = [task async for task in ownership.take([PARTITION])]
-    return task
+async def held(ownership: Ownership) -> Task:
+    return (await taken(ownership, PARTITION))[PARTITION]
 
 
 def told(task: Task, events: Sequence[Event]) -> Telling:
     """What there is to tell once these are folded, as the runtime goes about it."""
     for event in events[task.folded :]:
         task.apply(event, event.id)
-        if event.offset < task.told:
-            task.fold.take_triggers()
+        task.leave_out_told(event)
         task.folded = event.offset + 1
     telling = Telling(TOPICS.triggers)
     task.tell(telling)
@@ -80,11 +56,11 @@ async def count(database: Database, table: str) -> int:
 
 async def test_what_was_told_before_a_crash_is_not_told_again(database: Database) -> None:
     events, one, two = log(), owner(database), owner(database)
-    before = told(await taken(one), events[:-1])
+    before = told(await held(one), events[:-1])
     await one.teller.write(before)
     assert customers(before) == ["c_1"]
 
-    after = await taken(two)
+    after = await held(two)
     assert (after.written, after.told) == (0, len(events) - 1)
     rest = told(after, events)
     assert customers(rest) == ["c_2"]
@@ -94,15 +70,15 @@ async def test_what_was_told_before_a_crash_is_not_told_again(database: Database
     await two.writer.write(checkpoint)
     assert await count(database, "triggers") == await count(database, "decisions") == 2
     assert await count(database, "outbox") >= 2
-    later = await taken(owner(database))
+    later = await held(owner(database))
     assert (later.written, later.told) == (len(events), len(events))
     assert later.examples == after.examples > 0
 
 
 async def test_a_former_owner_tells_nobody(database: Database) -> None:
     one = owner(database)
-    telling = told(await taken(one), log())
-    await taken(owner(database))
+    telling = told(await held(one), log())
+    await held(owner(database))
     with pytest.raises(FencedError):
         await one.teller.write(telling)
     assert await count(database, "outbox") == 0
@@ -110,7 +86,7 @@ async def test_a_former_owner_tells_nobody(database: Database) -> None:
 
 async def test_a_telling_whose_answer_was_lost_is_not_repeated(database: Database) -> None:
     one = owner(database)
-    telling = told(await taken(one), log())
+    telling = told(await held(one), log())
     await one.teller.write(telling)
     await one.teller.write(telling)
     assert await count(database, "outbox") == len(telling.triggers)
@@ -118,10 +94,10 @@ async def test_a_telling_whose_answer_was_lost_is_not_repeated(database: Databas
 
 async def test_a_checkpoint_need_not_have_anything_to_tell(database: Database) -> None:
     events, one = log()[:CALM], owner(database)
-    task = await taken(one)
+    task = await held(one)
     assert not told(task, events).places
     checkpoint = Checkpoint()
     task.collect(checkpoint, TOPICS)
     await one.writer.write(checkpoint)
-    again = await taken(owner(database))
+    again = await held(owner(database))
     assert (again.written, again.told) == (CALM, 0)

@@ -231,8 +231,7 @@ class Runtime(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._fold_apart(task, event, id_)
             else:
                 task.apply(event, id_)
-            if event.offset < task.told:
-                task.fold.take_triggers()  # they were told before
+            task.leave_out_told(event)
         metrics.EVENTS.labels("folded").inc(folded)
         metrics.EVENTS.labels("repeated").inc(len(part) - folded)
 

@@ -77,6 +77,11 @@ class Task:
         self.fold.apply(event)
         self.applied = event.offset + 1
 
+    def leave_out_told(self, event: Event) -> None:
+        """To be called once an event is folded in, before the next is."""
+        if event.offset < self.told:
+            self.fold.take_triggers()
+
     def tell(self, into: Telling) -> None:
         """Moves the triggers noticed since the last call."""
         if triggers := self.fold.take_triggers():
