@@ -13,7 +13,7 @@ from analytics.forecasts.amounts import Purse
 from analytics.learners.value import ValueLearner
 from analytics.learners.year import YearLearner
 from analytics.operators import purchase_value, year_value
-from analytics.operators.purchase_habits import Habits
+from analytics.operators.purchase_habits import Habits, teaching_weight
 from analytics.operators.purchase_value import PurchaseValue
 from analytics.operators.year_value import ROW
 from analytics.orders import DAY, SCALE, Account, Orders
@@ -214,3 +214,11 @@ def test_who_stays_away_for_a_year_is_waited_for_no_longer() -> None:
     for week in range(2, 60):
         shop.operator.complete(profile, START + 7 * week * DAY, shop.world)
     assert not profile.pending
+
+
+def test_those_who_began_together_do_not_all_teach_at_the_same_order() -> None:
+    """One order in four teaches for all four, another one of each: a shop's import is no wave of examples for ever."""
+    phases = [Orders(first_at=START + n).phase for n in range(400)]
+    tenth = sum(teaching_weight(9, phase) > 0 for phase in phases)
+    assert 60 < tenth < 140
+    assert all(sum(teaching_weight(n, phase) for n in range(8, 108)) == 100 for phase in phases)

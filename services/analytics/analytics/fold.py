@@ -257,7 +257,8 @@ class Fold:
         asleep_since = self.last_tick if gap > OUTAGE_SECONDS else None
         self.last_tick = max(self.last_tick, event.time)
         ringing = [self._ringing(customer, event.time) for _, customer in self._customers.timers.ringing(event.time)]
-        awake = [(customer, profile) for customer, profile in ringing if profile is not None]
+        # Not in the heap's order: entries out of date stand in it, and after a takeover they do not.
+        awake = sorted([(c, profile) for c, profile in ringing if profile is not None], key=_by_due)
         if asleep_since is not None:
             for _, profile in awake:
                 _postpone(profile, asleep_since, gap)
@@ -314,6 +315,11 @@ class Fold:
                 profile.import_open = 0.0
                 self._customers.importing.discard(customer)
                 self._customers.timers.set(profile.next_due(), customer)
+
+
+def _by_due(one: tuple[str, Profile]) -> tuple[float, str]:
+    customer, profile = one
+    return profile.next_due(), customer
 
 
 def _postpone(profile: Profile, asleep_since: float, gap: float) -> None:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final
+from zlib import crc32
 
 from analytics.events import Event
 from analytics.sections import Section, stored
@@ -15,6 +16,7 @@ RECENT_ORDERS: Final = 8
 _MAX_CURRENCIES: Final = 6
 _ACCOUNT: Final = Struct("<3sqI")
 _RECENT: Final = Struct("<dqB")
+_MOMENT: Final = Struct("<d")
 _RECENT_BYTES: Final = RECENT_ORDERS * _RECENT.size
 
 
@@ -106,6 +108,11 @@ class Orders(Section):
     def main_account(self) -> Account | None:
         """The currency most orders were in."""
         return max(self.accounts.values(), key=lambda account: account.count, default=None)
+
+    @property
+    def phase(self) -> int:
+        """A number of the customer's own: a sample of many takes one at this time, the next at another."""
+        return crc32(_MOMENT.pack(self.first_at))
 
     def mean_gap_days(self) -> float | None:
         """Mean of the days between distinct days with an order; None before the second such day."""

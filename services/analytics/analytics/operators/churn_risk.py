@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import Any, Final, cast
-from zlib import crc32
 
 from analytics.events import Event, What
 from analytics.operators.base import (
@@ -50,7 +49,6 @@ _STEP: Final = Struct(f"<d{1 + len(STATE)}f")  # as of, weight, state
 _OUTCOME: Final = Struct(f"<d{1 + len(CONTENDERS) + len(STATE)}f")  # as of, weight, predictions, state
 _LONG_SILENT: Final = 182.0
 _ONE_IN: Final = 4
-_MOMENT: Final = Struct("<d")
 _BETWEEN_OUTCOMES: Final = 14 * DAY
 
 
@@ -168,8 +166,7 @@ def _keep(profile: Profile, now: float, plan: Plan, model: ChurnModel, state: St
     """Keeps the features until their labels are known."""
     weight = 1.0
     if state[0] > _LONG_SILENT:
-        phase = crc32(_MOMENT.pack(profile.of(Orders).first_at))
-        if (int(now / plan.score_every) + phase) % _ONE_IN:
+        if (int(now / plan.score_every) + profile.of(Orders).phase) % _ONE_IN:
             return
         weight = float(_ONE_IN)
     profile.pending.add(_STEPS, _STEP.pack(now, weight, *state))

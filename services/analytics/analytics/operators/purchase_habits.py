@@ -81,9 +81,13 @@ def account_of(profile: Profile) -> Account | None:
     return profile.of(Orders).accounts.get(habits.currency.decode())
 
 
-def teaching_weight(count: int) -> int:
-    """How often what came after so many counts as an example; 0: it does not teach."""
-    return 1 if count < _ALL_TEACH else 0 if count % _TEACH_EVERY else _TEACH_EVERY
+def teaching_weight(count: int, phase: int) -> int:
+    """How often what came after so many counts as an example; 0: it does not teach. Customers who began together, as
+    in an import, do not teach all at once.
+    """
+    if count < _ALL_TEACH:
+        return 1
+    return _TEACH_EVERY if count < _MOST and (count + phase) % _TEACH_EVERY == 0 else 0
 
 
 _Moments = tuple[int, float, float, float, float]

@@ -85,7 +85,7 @@ def _closed(profile: Profile, habits: Habits, orders: Orders, days: float, world
     """The stretch from the last scoring moment to the order that closes a gap. Where scoring had stopped, the silence
     was not told in full, and an order at its end would count for too much.
     """
-    plan, weight = world.plan, teaching_weight(habits.gaps)
+    plan, weight = world.plan, teaching_weight(habits.gaps, orders.phase)
     due = profile.timers.get(WEEKLY)
     if not weight or due is None or days * DAY > plan.stop_after:
         return NOTHING
@@ -103,7 +103,7 @@ def _silence(profile: Profile, orders: Orders, now: float, world: World) -> Sequ
     habits, week = profile.of(Habits), world.plan.score_every
     silent = (now - orders.last_at) / DAY
     every = 1 if silent < 14 else 4 if silent < 56 else 13
-    weight = teaching_weight(habits.gaps) * every
+    weight = teaching_weight(habits.gaps, orders.phase) * every
     turn = orders.first_day + int(now / week)
     if not weight or turn % every or not 0 < silent <= _LONGEST:
         return NOTHING

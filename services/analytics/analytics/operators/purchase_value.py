@@ -47,7 +47,7 @@ class PurchaseValue(Operator):
             if habits.orders >= account.count:
                 return NOTHING
             habits.follow(code)
-        outcomes, weight = NOTHING, teaching_weight(habits.orders)
+        outcomes, weight = NOTHING, teaching_weight(habits.orders, orders.phase)
         if habits.orders and weight:
             before = Account(account.currency, account.spent - event.amount, account.count - 1)
             outcomes = (_example(habits.purse(before), event, orders.previous_at, weight),)
