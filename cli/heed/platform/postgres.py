@@ -19,9 +19,9 @@ UNPRIVILEGED = "nobody"
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
-    "shared_buffers": "96MB",
+    "shared_buffers": "2GB",  # a million customers' profiles; memory is taken as it is used
     "max_connections": "200",
-    "max_wal_size": "2GB",
+    "max_wal_size": "4GB",
     "wal_buffers": "32MB",
     "jit": "off",
     "timezone": "UTC",
