@@ -42,7 +42,7 @@ from common.topics import PARTITIONS
 from heed.platform.databases import dsn
 from heed.platform.testing import PostgresAdmin, own_topics
 
-SIZES, RATE, SECONDS, ROUNDS = (10_000, 100_000, 1_000_000), 5_000, 15, 9
+SIZES, RATE, SECONDS, ROUNDS = (10_000, 100_000, 1_000_000), 5_000, 15, 15
 _SURPRISE_EVERY = 250
 _STEP = 0.02
 _BATCH_BYTES = 256 * 1024
