@@ -71,11 +71,19 @@ async def settle(url: str, customers: int) -> float:
     return sum(map(len, packed)) / len(packed)
 
 
-async def bytes_per_customer(url: str, customers: int) -> float:
-    """Of the table with its indexes, after VACUUM."""
+async def vacuum(url: str) -> None:
+    """Writes the table anew, as `settle` does."""
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     try:
         await connection.execute("VACUUM FULL profiles")
+    finally:
+        await connection.close()
+
+
+async def bytes_per_customer(url: str, customers: int) -> float:
+    """Of the table with its indexes."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
         return float(await connection.fetchval(_BYTES)) / customers
     finally:
         await connection.close()
