@@ -25,7 +25,6 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import psutil
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -39,7 +38,6 @@ from common.bus import Message
 from common.migrate import upgrade
 from common.outbox import message_of
 from common.topics import PARTITIONS
-from heed.platform.databases import dsn
 from heed.platform.testing import PostgresAdmin, own_topics
 
 SIZES, RATE, SECONDS, ROUNDS = (10_000, 100_000, 1_000_000), 5_000, 15, 11
@@ -100,7 +98,7 @@ class _Shop:
         about = f"{self.size:,} customers"
         slowest = max(percentile(waits, 0.99) for waits in self.rounds) * 1e3
         lost = sum(waits.count(math.inf) for waits in self.rounds)
-        asyncio.run(population.vacuum(self.url))
+        asyncio.run(population.execute(self.url, "VACUUM FULL profiles"))
         grown, orders = asyncio.run(population.bytes_per_customer(self.url, self.size)), self.sent * 2 // self.size
         return [
             Row.at_most(f"{about}: start", self.started, "s", 15),
@@ -123,7 +121,8 @@ def _opened(kafka: str, admin: PostgresAdmin, logs: Path, size: int, rate: int) 
         upgrade("analytics", url)
         packed = asyncio.run(population.settle(url, size))
         stored = asyncio.run(population.bytes_per_customer(url, size))
-        asyncio.run(_written(admin))
+        # What filling the tables left to be written and to be removed is done before the load.
+        asyncio.run(population.execute(admin.url, "CHECKPOINT"))
         with workers(kafka, prefix, url, logs) as group:
             group.start("one")
             started = group.wait_for("one")
@@ -131,13 +130,6 @@ def _opened(kafka: str, admin: PostgresAdmin, logs: Path, size: int, rate: int) 
             shop = _Shop(size, kafka, prefix, url, group, packed, stored, started, memory)
             shop.warm(rate)
             yield shop
-
-
-async def _written(admin: PostgresAdmin) -> None:
-    """What filling the tables left to be written and to be removed is done before the load."""
-    connection = await asyncpg.connect(dsn(admin.url))
-    await connection.execute("CHECKPOINT")
-    await connection.close()
 
 
 def _spread(shops: Sequence[_Shop]) -> list[Row]:

@@ -12,6 +12,7 @@ from analytics.events import Event, What
 from analytics.fold import Fold
 from analytics.orders import DAY
 from common.topics import PARTITIONS
+from heed.platform.databases import dsn
 
 USUAL = 40.0
 _TEMPLATES = 2_000
@@ -52,7 +53,7 @@ def templates() -> tuple[list[bytes], bytes]:
 async def settle(url: str, customers: int) -> float:
     """Fills profiles and tasks. Returns the mean size of a packed profile, in bytes."""
     packed, state = templates()
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await asyncpg.connect(dsn(url))
     try:
         await connection.execute("TRUNCATE profiles, tasks, pending_examples, seen, triggers, decisions, outbox")
         for start in range(0, customers, 50_000):
@@ -71,18 +72,18 @@ async def settle(url: str, customers: int) -> float:
     return sum(map(len, packed)) / len(packed)
 
 
-async def vacuum(url: str) -> None:
-    """Writes the table anew, as `settle` does."""
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+async def execute(url: str, statement: str) -> None:
+    """A statement outside any transaction, over a connection of its own."""
+    connection = await asyncpg.connect(dsn(url))
     try:
-        await connection.execute("VACUUM FULL profiles")
+        await connection.execute(statement)
     finally:
         await connection.close()
 
 
 async def bytes_per_customer(url: str, customers: int) -> float:
     """Of the table with its indexes."""
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await asyncpg.connect(dsn(url))
     try:
         return float(await connection.fetchval(_BYTES)) / customers
     finally:

@@ -31,6 +31,7 @@ from common.migrate import upgrade
 from common.outbox import message_of
 from common.testing.bus import StoredRecord
 from common.topics import PARTITIONS
+from heed.platform.databases import dsn
 from heed.platform.testing import own_topics
 
 ORDERS, CUSTOMERS, DAYS = 200_000, 20_000, 10
@@ -101,7 +102,7 @@ async def _fill(kafka: str, topic: str, messages: list[Message]) -> None:
 async def _plain(url: str, messages: list[Message]) -> float:
     """Orders a second of a fold that is given one partition after the other."""
     folds = {partition: Fold(partition) for partition in range(PARTITIONS)}
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await asyncpg.connect(dsn(url))
     for customer, partition, packed in await connection.fetch(_PROFILES):
         folds[partition].load([(customer, packed, None)])
     await connection.close()
@@ -124,7 +125,7 @@ async def _carried(group: Workers, url: str, names: tuple[str, ...], orders: int
     for name in names:
         group.start(name)
     waited(lambda: all(group.partitions(name) == PARTITIONS // len(names) for name in names))
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await asyncpg.connect(dsn(url))
     psutil.cpu_percent()
     first, began = await connection.fetchval(_COMMITTED), time.perf_counter()
     while (done := await connection.fetchval(_COMMITTED)) < _DONE * records:  # noqa: ASYNC110 - it has to be asked for

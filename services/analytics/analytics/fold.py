@@ -256,9 +256,9 @@ class Fold:
         gap = event.time - self.last_tick if self.last_tick else 0.0
         asleep_since = self.last_tick if gap > OUTAGE_SECONDS else None
         self.last_tick = max(self.last_tick, event.time)
-        ringing = [self._ringing(customer, event.time) for _, customer in self._customers.timers.ringing(event.time)]
-        # Not in the heap's order: entries out of date stand in it, and after a takeover they do not.
-        awake = sorted([(c, profile) for c, profile in ringing if profile is not None], key=_by_due)
+        maybe = self._customers.timers.ringing(event.time)
+        found = [(customer, p) for customer in maybe if (p := self._ringing(customer, event.time)) is not None]
+        awake = sorted(found, key=_by_due)  # stale entries are gone after a takeover: theirs would be another order
         if asleep_since is not None:
             for _, profile in awake:
                 _postpone(profile, asleep_since, gap)
@@ -276,15 +276,15 @@ class Fold:
         if quiet:
             profile.timers[_SILENCE] = now + max(_HOLD_LEAST, quiet * _HOLD_SHARE)
 
-    def _ringing(self, customer: str, until: float) -> tuple[str, Profile | None]:
+    def _ringing(self, customer: str, until: float) -> Profile | None:
         """The profile to ring, or None: an open import waits for its end, a stale entry is nobody's."""
         due = self._customers.next_due(customer)
         if customer in self._customers.importing:
-            return customer, None
+            return None
         if due > until:
             self._customers.timers.set(due, customer)
-            return customer, None
-        return customer, self._customers.touch(customer)
+            return None
+        return self._customers.touch(customer)
 
     def _widespread(self, silent: int, event: Event) -> bool:
         """Whether so many fall silent within a day that the fault is elsewhere: one alarm, no customer alerts."""

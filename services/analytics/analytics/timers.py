@@ -18,13 +18,12 @@ class Timers:
         if due != NEVER:
             heapq.heappush(self._heap, (due, customer))
 
-    def ringing(self, until: float) -> list[tuple[float, str]]:
-        """Takes out what is due by `until`, in order of (due, customer), each customer once."""
-        found: dict[str, float] = {}
+    def ringing(self, until: float) -> list[str]:
+        """Takes out who may be due by `until`, each once, in an order that stale entries have a part in."""
+        found: dict[str, None] = {}
         while self._heap and self._heap[0][0] <= until:
-            due, customer = heapq.heappop(self._heap)
-            found.setdefault(customer, due)
-        return [(due, customer) for customer, due in found.items()]
+            found[heapq.heappop(self._heap)[1]] = None
+        return list(found)
 
     def compact(self, live: dict[str, float]) -> None:
         """Drops stale entries: rebuilds the heap from the customers' true next moments."""
