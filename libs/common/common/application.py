@@ -22,7 +22,7 @@ from common.deadletters import DeadLetters
 from common.failures import TransientError
 from common.http import create_app
 from common.inbox import forget_old
-from common.outbox import OUTBOX
+from common.outbox import LANES, OUTBOX
 from common.relay import Published, Relay
 from common.server import Protocol
 from common.settings import ServiceSettings
@@ -57,8 +57,12 @@ class Application:
         self.name, self.settings, self._collect_after = name, settings, collect_after
         self.database = Database(settings.database_url)
         self.publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
-        relay = Relay(self.database, self.publisher, on_published, linger_seconds=relay_linger_seconds)
-        self._parts: list[tuple[str, Job]] = [("relay", relay.run)]
+        # A producer has one request under way at a time: what has no key goes by one of its own.
+        self._publishers = [self.publisher, KafkaPublisher(settings.kafka_bootstrap_servers)]
+        self._parts: list[tuple[str, Job]] = []
+        for lane, publisher in zip(LANES, self._publishers, strict=True):
+            relay = Relay(self.database, publisher, on_published, lane=lane, linger_seconds=relay_linger_seconds)
+            self.background(f"relay of {lane}", relay.run)
         # What /readyz asks; a service that can do without the database changes it.
         self.checks: dict[str, Job] = {"database": self.database.ready}
         self.http = create_app(name, settings, checks=self.checks, lifespan=self._lifespan)
@@ -144,7 +148,8 @@ class Application:
             yield
         finally:
             await _end(tasks)
-            await self.publisher.stop()
+            for publisher in self._publishers:
+                await publisher.stop()
             await self.database.close()
 
     async def _guard(self, name: str, part: Job) -> None:

@@ -1,7 +1,8 @@
 """One PostgreSQL database: an engine and transactions. Only the edge (a request, a handler, a job) opens one."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import asyncpg
 import orjson
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from common.alarm import Alarm
 from common.failures import InvalidError, TransientError
 
 _RETRYABLE_STATES = ("08", "40", "53", "57P")  # connection, rollback, resources, operator intervention
@@ -19,13 +21,19 @@ _STATEMENT_SECONDS = 30
 # A client that was cut off must not hold its locks for ever.
 _IDLE_IN_TRANSACTION_MS = 60_000
 
+# What a session notes under `info`: the channels to be notified and the alarms to be rung once it committed.
+CHANNELS, ALARMS = "channels", "alarms"
+_NOTIFY = text("SELECT pg_notify(channel, '') FROM unnest(CAST(:channels AS text[])) AS channel")
+
 
 def _dumps(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
 class Database:
-    """Owns the engine of one service's database. `url` is postgresql+asyncpg://…"""
+    """Owns the engine of one service's database, and alarms by name for whoever in this process waits for what is
+    committed. `url` is postgresql+asyncpg://…
+    """
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.url = url
@@ -42,6 +50,7 @@ class Database:
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
         )
+        self._alarms: defaultdict[str, Alarm] = defaultdict(Alarm)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._readers = async_sessionmaker(self.engine.execution_options(isolation_level="AUTOCOMMIT"))
 
@@ -59,6 +68,25 @@ class Database:
         with _named_failures():
             async with self._sessions() as session, session.begin():
                 yield session
+        await self._wake(session)
+
+    def alarm(self, name: str) -> Alarm:
+        return self._alarms[name]
+
+    def ring(self, names: Iterable[str]) -> None:
+        """For those who commit by a connection of their own; after a `transaction` it is done."""
+        for name in names:
+            self._alarms[name].ring()
+
+    async def _wake(self, session: AsyncSession) -> None:
+        """Whoever waits for what was just committed. Not in the transaction itself: PostgreSQL lets one notifying
+        transaction commit at a time, and each would wait for all others' disk.
+        """
+        self.ring(session.info.get(ALARMS, ()))
+        if channels := session.info.get(CHANNELS):
+            with suppress(TransientError):
+                async with self.reading() as notifier:
+                    await notifier.execute(_NOTIFY, {"channels": sorted(channels)})
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

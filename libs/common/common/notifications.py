@@ -1,4 +1,4 @@
-"""PostgreSQL's LISTEN as an alarm clock: something was committed, look again."""
+"""PostgreSQL's NOTIFY and LISTEN, for what other processes wait for too."""
 
 import asyncio
 import contextlib
@@ -6,10 +6,19 @@ from types import TracebackType
 from typing import Self
 
 import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.database import Database
+from common.alarm import Alarm
+from common.database import CHANNELS, Database
 
 _RECONNECT_SECONDS = 1.0
+
+
+def notify(session: AsyncSession, channel: str) -> None:
+    """Wakes who listens on `channel`, soon after the session commits. A process that dies in between wakes nobody:
+    listeners look now and then by themselves.
+    """
+    session.info.setdefault(CHANNELS, set()).add(channel)
 
 
 class Notifications:
@@ -20,15 +29,11 @@ class Notifications:
 
     def __init__(self, database: Database, channel: str) -> None:
         self._database, self._channel = database, channel
-        self._woken = asyncio.Event()
+        self._alarm = Alarm()
 
     async def wait(self, at_most: float) -> None:
         """Returns at the next notification since the last `wait`, or after `at_most` seconds."""
-        with contextlib.suppress(TimeoutError):
-            # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the wake.
-            async with asyncio.timeout(at_most):
-                await self._woken.wait()
-        self._woken.clear()
+        await self._alarm.wait(at_most)
 
     async def __aenter__(self) -> Self:
         self._listening = asyncio.create_task(self._listen())
@@ -53,8 +58,8 @@ class Notifications:
         try:
             closed = asyncio.Event()
             connection.add_termination_listener(lambda _: closed.set())
-            await connection.add_listener(self._channel, lambda *_: self._woken.set())
-            self._woken.set()
+            await connection.add_listener(self._channel, lambda *_: self._alarm.ring())
+            self._alarm.ring()
             await closed.wait()
         finally:
             await connection.close(timeout=1)

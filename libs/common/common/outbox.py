@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
+import asyncpg
 import orjson
 from sqlalchemy import (
     BigInteger,
@@ -22,10 +23,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bus import Message
+from common.database import ALARMS
 from common.envelope import Envelope, Headers
 
 SLICES = 8
-CHANNEL = "outbox"  # as in EMIT
+UNKEYED = SLICES  # the slice of what has no key
+# The slices of each lane, by the name of its alarm. Lanes move independently: what is told about somebody does not wait
+# behind hundreds of kilobytes of what is nobody's.
+LANES = {"outbox": range(SLICES), "outbox, unkeyed": range(UNKEYED, UNKEYED + 1)}
 
 OUTBOX = Table(
     "outbox",
@@ -43,19 +48,15 @@ OUTBOX = Table(
 
 def slice_of(key: str) -> int:
     """The slice whose lock a relay holds while it publishes facts of this key."""
-    return crc32(key.encode()) % SLICES
+    return crc32(key.encode()) % SLICES if key else UNKEYED
 
 
-# One statement, however many rows: it is prepared once, and the relay wakes at the commit without another round trip.
-EMIT = """
-WITH added AS (
-    INSERT INTO outbox (slice, topic, key, partition, headers, value)
-    SELECT slice, topic, key, partition, headers::jsonb, value
-    FROM unnest($1::smallint[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::bytea[])
-        AS row(slice, topic, key, partition, headers, value)
-    RETURNING 1
-)
-SELECT pg_notify('outbox', '') FROM added LIMIT 1
+# One statement, however many rows: it is prepared once.
+_EMIT = """
+INSERT INTO outbox (slice, topic, key, partition, headers, value)
+SELECT slice, topic, key, partition, headers::jsonb, value
+FROM unnest($1::smallint[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::bytea[])
+    AS row(slice, topic, key, partition, headers, value)
 """
 
 
@@ -64,8 +65,8 @@ def message_of(topic: str, envelope: Envelope, partition: int | None = None) -> 
     return Message(topic, envelope.key, envelope.value(), envelope.headers(), partition)
 
 
-def columns(messages: Iterable[Message]) -> list[list[Any]]:
-    """The parameters of EMIT; none for no messages."""
+def _columns(messages: Iterable[Message]) -> list[list[Any]]:
+    """The parameters of _EMIT; none for no messages."""
     rows = [(slice_of(m.key), m.topic, m.key, m.partition, _json(m.headers), m.value) for m in messages]
     return [list(column) for column in zip(*rows, strict=True)]
 
@@ -76,9 +77,23 @@ def _json(headers: Headers) -> str:
 
 async def put(session: AsyncSession, messages: Iterable[Message]) -> None:
     """Publishes once the session commits, in this order per key."""
-    if given := columns(messages):
+    if given := _columns(messages):
         connection = await session.connection()
-        await connection.exec_driver_sql(EMIT, tuple(given))
+        await connection.exec_driver_sql(_EMIT, tuple(given))
+        session.info.setdefault(ALARMS, set()).update(_lanes(given))
+
+
+async def put_by(connection: asyncpg.Connection, messages: Iterable[Message]) -> set[str]:
+    """As `put`, by a connection of one's own. Returns the alarms to be rung after the commit (`Database.ring`)."""
+    given = _columns(messages)
+    if given:
+        await connection.execute(_EMIT, *given)
+    return _lanes(given)
+
+
+def _lanes(columns: list[list[Any]]) -> set[str]:
+    slices = set(columns[0]) if columns else set()
+    return {lane for lane, its in LANES.items() if not slices.isdisjoint(its)}
 
 
 async def emit(session: AsyncSession, topic: str, envelopes: Iterable[Envelope]) -> None:

@@ -1,5 +1,6 @@
 """What the folds changed, and the facts and examples they said: written at once, after the triggers that were told."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -7,7 +8,7 @@ import asyncpg
 from analytics.teaching import Lesson
 from analytics.writing import Fence
 from common.envelope import Envelope
-from common.outbox import EMIT, columns, message_of
+from common.outbox import message_of, put_by
 
 _FENCE = Fence(
     """
@@ -62,12 +63,11 @@ class Checkpoint:
         rows = [(s.partition, s.next, s.expected, s.state, s.examples) for s in self.steps]
         return await _FENCE.passed(connection, token, *map(list, zip(*rows, strict=True)))
 
-    async def write(self, connection: asyncpg.Connection) -> None:
+    async def write(self, connection: asyncpg.Connection) -> Iterable[str]:
         """All but the offsets."""
         for statement, rows in ((_PROFILES, self.profiles), (_PENDING, self.pending)):
             if rows:
                 await connection.execute(statement, *map(list, zip(*rows, strict=True)))
         if self.seen:
             await connection.copy_records_to_table("seen", records=self.seen, columns=("id", "partition", "forever"))
-        if self.emitted:
-            await connection.execute(EMIT, *columns(message_of(topic, said) for topic, said in self.emitted))
+        return await put_by(connection, [message_of(topic, said) for topic, said in self.emitted])

@@ -80,7 +80,8 @@ class Primer:
             "covered_from": None if covered_from is None else rfc3339(covered_from),
         }
         messages = announcements(QUERY_PRIMED, self._facts, data, now)
-        await query_store.keep_primed(connection, query["id"], histories, now, covered_from, messages)
+        alarms = await query_store.keep_primed(connection, query["id"], histories, now, covered_from, messages)
+        self._database.ring(alarms)
         log.info("standing query begins to speak", query=query["id"], covered_from=data["covered_from"])
 
     async def _past(self, query: Mapping[str, Any], wanted: frozenset[int]) -> tuple[float, dict[int, bytes]]:

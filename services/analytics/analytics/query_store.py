@@ -10,7 +10,7 @@ import orjson
 from analytics.queries.history import Histories
 from common.bus import Message
 from common.database import Database
-from common.outbox import EMIT, columns
+from common.outbox import put_by
 
 _NEXT = """
 SELECT id, number, name, rule, severity, direction, tracks, horizon, created_at FROM queries
@@ -61,10 +61,12 @@ async def keep_primed(
     now: datetime,
     covered_from: datetime | None,
     messages: list[Message],
-) -> None:
-    """All at once: the histories by partition, and what is said about them. Nothing where the query was ended."""
+) -> set[str]:
+    """All at once: the histories by partition, and what is said about them. Nothing where the query was ended. Returns
+    the alarms to be rung.
+    """
     async with connection.transaction():
         if await connection.execute(_PRIMED, query, now, covered_from) != "UPDATE 1":
-            return
+            return set()
         await connection.executemany(_KEEP, [(query, partition, packed) for partition, packed in histories.items()])
-        await connection.execute(EMIT, *columns(messages))
+        return await put_by(connection, messages)

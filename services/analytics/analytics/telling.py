@@ -4,6 +4,7 @@ A partition's `told` offset moves with them. Whoever folds on from the last chec
 and leaves those out that were told: all because of records before `told`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from analytics.events import CLEARED, RAISED
 from analytics.writing import Fence
 from common.clock import parse_rfc3339
 from common.envelope import Envelope
-from common.outbox import EMIT, columns, message_of
+from common.outbox import message_of, put_by
 
 _FENCE = Fence(
     """
@@ -51,12 +52,12 @@ class Telling:
         """As `Fence.passed`."""
         return await _FENCE.passed(connection, token, *map(list, zip(*self.places, strict=True)))
 
-    async def write(self, connection: asyncpg.Connection) -> None:
+    async def write(self, connection: asyncpg.Connection) -> Iterable[str]:
         """All but the offsets. A system's alarm is nobody's trigger: it is only published."""
         if decided := [envelope for envelope in self.triggers if envelope.key]:
             await connection.executemany(_TRIGGER, map(_trigger, decided))
             await connection.executemany(_DECISION, map(_decision, decided))
-        await connection.execute(EMIT, *columns(message_of(self.topic, envelope) for envelope in self.triggers))
+        return await put_by(connection, [message_of(self.topic, envelope) for envelope in self.triggers])
 
 
 def _trigger(envelope: Envelope) -> tuple[Any, ...]:

@@ -28,7 +28,7 @@ from common.clock import Clock
 from common.database import Database, is_transient
 from common.deadletters import DeadLetters
 from common.ids import new_id
-from common.outbox import EMIT, columns
+from common.outbox import put_by
 from common.record import Record
 
 log = structlog.get_logger()
@@ -238,18 +238,20 @@ class Trainer:
 
     async def _commit(self, connection: asyncpg.Connection, pupil: Pupil) -> None:
         learner, state = pupil.learner, pickle.dumps(pupil.learner)
+        alarms: set[str] = set()
         async with connection.transaction():
             place = (learner.name, self._token, pupil.offset, pupil.taken, pupil.version)
             learned = orjson.dumps(pupil.learned).decode()
             if await connection.execute(_FENCE, *place, state, learned) != "UPDATE 1":
                 raise FencedError("another trainer owns the model")
             for version in pupil.made:
-                await self._publish(connection, learner.name, version)
+                alarms |= await self._publish(connection, learner.name, version)
+        self._database.ring(alarms)
         pupil.offset, pupil.made = pupil.taken, []
         pupil.due = time.monotonic() + max(_KEEP_SECONDS, len(state) / _KEEP_BYTES)
         _measure(learner)
 
-    async def _publish(self, connection: asyncpg.Connection, name: str, made: Version) -> None:
+    async def _publish(self, connection: asyncpg.Connection, name: str, made: Version) -> set[str]:
         row = (name, made.number, made.snapshot, made.examples, orjson.dumps(made.figures).decode())
         await connection.execute(_PUBLISH, *row)
         data = {"model": name, "version": made.number, "examples": made.examples, "metrics": made.figures}
@@ -257,7 +259,7 @@ class Trainer:
         if not await connection.fetchval(_PINNED, name):
             await connection.execute(_ADOPT, name, made.number)
             said += adoption.messages(self._facts, data, self._clock.now())
-        await connection.execute(EMIT, *columns(said))
+        return await put_by(connection, said)
 
 
 def _measure(learner: Learner) -> None:

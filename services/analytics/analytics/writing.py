@@ -8,7 +8,7 @@ The next fence finds that its offset is gone.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,10 +28,10 @@ class FencedError(Exception):
 
 
 class Part(Protocol):
-    """What is written at once."""
+    """What is written at once; `write` returns the alarms to be rung after the commit."""
 
     async def fence(self, connection: asyncpg.Connection, token: str) -> bool: ...
-    async def write(self, connection: asyncpg.Connection) -> None: ...
+    async def write(self, connection: asyncpg.Connection) -> Iterable[str]: ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Writer:
         """Retries what is transient until it is written. Raises FencedError when the partitions are not ours."""
         for attempt in range(1_000_000):
             try:
-                await self._attempt(part)
+                self._database.ring(await self._attempt(part))
                 return
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
                 if not is_transient(error):
@@ -76,13 +76,13 @@ class Writer:
                 await self.close()
                 await asyncio.sleep(pause)
 
-    async def _attempt(self, part: Part) -> None:
+    async def _attempt(self, part: Part) -> Iterable[str]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._database.connect(synchronous_commit="off")
         with self._duration.time():
             async with self._connection.transaction():
-                if await part.fence(self._connection, self._token):
-                    await part.write(self._connection)
+                goes_on = await part.fence(self._connection, self._token)
+                return await part.write(self._connection) if goes_on else ()
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -16,7 +16,7 @@ from sales.repository.alerts import CHANGED
 
 log = structlog.get_logger()
 
-SEQUENCED = "alert_sequenced"  # as in _NUMBER
+SEQUENCED = "alert_sequenced"
 LOCK = 0x414C5254  # spells ALRT; the advisory lock of the one that numbers
 
 _POLL_SECONDS = 1.0
@@ -28,7 +28,7 @@ WITH head AS (SELECT coalesce(max(seq), 0) AS seq FROM alert_changes),
      numbered AS (UPDATE alert_changes AS change SET seq = head.seq + fresh.nth
                   FROM head, fresh WHERE change.position = fresh.position
                   RETURNING change.seq)
-SELECT count(*), pg_notify('alert_sequenced', '') FROM numbered HAVING count(*) > 0
+SELECT count(*) FROM numbered
 """
 
 
@@ -68,4 +68,7 @@ class Sequencer:
 
 async def number_changes(connection: asyncpg.Connection) -> int:
     """Numbers what is committed. Returns how many changes got their place. Only for who holds the lock."""
-    return await connection.fetchval(_NUMBER) or 0
+    numbered = int(await connection.fetchval(_NUMBER))
+    if numbered:
+        await connection.execute("SELECT pg_notify($1, '')", SEQUENCED)
+    return numbered

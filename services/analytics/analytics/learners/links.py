@@ -19,7 +19,7 @@ TOP = 10
 _GATHERED = 65_536  # pairs counted at once
 _RATE = 0.1
 _SPAN = DAY / 2  # from one version to the next, at least
-_NEVER, _LEAST_BASKETS, _MOST_BASKETS = 2**31, 50, 20_000
+_NEVER, _LEAST_BASKETS, _MOST_BASKETS = 2**31, 50, 150_000
 _CORNERS: dict[int, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from campaign.domain import Status
 from campaign.models import ContactRow, LinkRow, MessageRow
+from common.notifications import notify
 from common.paging import Page, after, page
 
 CHANNEL = "messages"
@@ -20,7 +21,7 @@ async def add(session: AsyncSession, row: MessageRow, links: Iterable[LinkRow]) 
     await session.flush()
     session.add_all(links)
     await session.flush()
-    await session.execute(text(f"NOTIFY {CHANNEL}"))
+    notify(session, CHANNEL)
 
 
 async def get(session: AsyncSession, id_: str) -> MessageRow:

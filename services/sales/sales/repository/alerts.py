@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
+from common.notifications import notify
 from common.paging import Page, after, page
 from sales.domain import Alert, AlertStatus, Outcome, Severity
 from sales.models import AlertChangeRow, AlertRow, ClearedTriggerRow, ContactRow
@@ -29,7 +30,7 @@ _HEARD_OF = select(
         exists().where(ClearedTriggerRow.trigger_id == bindparam("key")),
     )
 )
-_LOG = insert(cast(Table, AlertChangeRow.__table__)).returning(func.pg_notify(CHANGED, ""))
+_LOG = insert(cast(Table, AlertChangeRow.__table__))
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ async def put_cleared(session: AsyncSession, trigger_id: str, at: datetime) -> N
 async def log_change(session: AsyncSession, alert_id: str, snapshot: dict[str, Any]) -> None:
     """The alert as it is now, for the streams, once this transaction commits."""
     await session.execute(_LOG, {"alert_id": alert_id, "snapshot": snapshot})
+    notify(session, CHANGED)
 
 
 async def stream_head(session: AsyncSession) -> int:
