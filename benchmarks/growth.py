@@ -3,11 +3,11 @@
 Analytics alone, on Kafka and PostgreSQL. To get warm it folds an order or more of every active customer: what ends
 their silence teaches, those after it, minutes later, do not. When that is worked off, 5,000 orders a second are put on
 the log, one in 250 far from the customer's usual; a trigger's clock runs from the moment planned for its order until it
-is read from the bus. The sizes take turns, and of each the middle one of its rounds counts, its first two seconds left
+is read from the bus. The sizes take turns, and of each the middle one of its rounds counts, two seconds before it left
 out: a machine that others use as well is not the same for minutes, and its disk stands still for half a second now and
 then.
 
-    .venv/bin/python -m benchmarks.growth [--sizes 10000 100000 1000000] [--seconds 17] [--rate 5000]
+    .venv/bin/python -m benchmarks.growth [--sizes 10000 100000 1000000] [--seconds 15] [--rate 5000]
 """
 
 import argparse
@@ -41,8 +41,8 @@ from common.outbox import message_of
 from common.topics import PARTITIONS
 from heed.platform.testing import PostgresAdmin, own_topics
 
-SIZES, RATE, SECONDS, ROUNDS = (10_000, 100_000, 1_000_000), 5_000, 17, 11
-_SETTLING_SECONDS = 2  # of each round: a shop that rested while the others had their turns is not warm
+SIZES, RATE, SECONDS, ROUNDS = (10_000, 100_000, 1_000_000), 5_000, 15, 11
+_SETTLING_SECONDS = 2  # before each round: a shop that rested while the others had their turns is not warm
 _SURPRISE_EVERY = 250
 _STEP = 0.02
 _BATCH_BYTES = 256 * 1024
@@ -90,6 +90,7 @@ class _Shop:
         waited(lambda: psutil.Process(self.group.running["one"].pid).cpu_percent(interval=1.0) < _IDLE_PERCENT)
 
     def measure(self, rate: int, seconds: int) -> None:
+        seconds += _SETTLING_SECONDS
         waits = asyncio.run(_latency(self.kafka, self.prefix, self.size, rate, seconds, self.sent))
         self.lost += waits.count(math.inf)
         self.rounds.append(waits[_SETTLING_SECONDS * rate // _SURPRISE_EVERY :])

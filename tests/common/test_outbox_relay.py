@@ -15,10 +15,11 @@ from common.bus import KafkaPublisher, Message
 from common.database import Database
 from common.envelope import decode
 from common.failures import TransientError
-from common.outbox import OUTBOX, emit, message_of, put_by
+from common.outbox import OUTBOX, UNKEYED, emit, message_of, put_by
 from common.relay import Relay
 from common.testing.bus import MemoryBus
 from common.testing.effects import fact
+from heed.platform.databases import dsn
 from heed.platform.testing import PostgresAdmin
 
 
@@ -52,6 +53,17 @@ class Watched:
     async def publish(self, messages: Sequence[Message]) -> None:
         await self._inner.publish(messages)
         await self._after()
+
+
+class Held:
+    """Holds a publisher up after its first batch until `go_on` is set."""
+
+    def __init__(self) -> None:
+        self.inside, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.inside.set()
+        await self.go_on.wait()
 
 
 async def test_what_was_rolled_back_is_never_said(database: Database) -> None:
@@ -131,39 +143,27 @@ async def test_several_relays_keep_the_order_of_each_key(
 
 
 async def test_only_one_relay_works_on_a_slice(database: Database) -> None:
-    bus = MemoryBus({"facts": 4})
-    inside, go_on = asyncio.Event(), asyncio.Event()
-
-    async def hold() -> None:
-        inside.set()
-        await go_on.wait()
-
+    bus, held = MemoryBus({"facts": 4}), Held()
     await _emit(database, "facts", 1)
-    first = asyncio.create_task(Relay(database, Watched(bus, hold)).drain_once())
-    await inside.wait()
+    first = asyncio.create_task(Relay(database, Watched(bus, held)).drain_once())
+    await held.inside.wait()
     await _emit(database, "facts", 2)
     assert await Relay(database, bus).drain_once() == 0, "the other holds the locks"
-    go_on.set()
+    held.go_on.set()
     assert await first == 1
     assert await Relay(database, bus).drain_once() == 1
     assert [envelope.data["number"] for envelope in bus.envelopes("facts")] == [1, 2]
 
 
 async def test_what_is_nobodys_holds_up_nothing(database: Database) -> None:
-    bus = MemoryBus({"facts": 4})
-    inside, go_on = asyncio.Event(), asyncio.Event()
-
-    async def hold() -> None:
-        inside.set()
-        await go_on.wait()
-
+    bus, held = MemoryBus({"facts": 4}), Held()
     for number in (1, 2):
         await _emit(database, "facts", number, key="")
-    slow = asyncio.create_task(Relay(database, Watched(bus, hold), lane="outbox, unkeyed").drain_once())
-    await inside.wait()
+    slow = asyncio.create_task(Relay(database, Watched(bus, held), lane=UNKEYED).drain_once())
+    await held.inside.wait()
     await _emit(database, "facts", 3)
     assert await Relay(database, bus).drain_once() == 1
-    go_on.set()
+    held.go_on.set()
     assert await slow == 2
     assert await _left(database) == 0
 
@@ -174,9 +174,8 @@ async def test_a_commit_that_waits_for_the_disk_holds_up_no_other(
     """Notifying within the transaction, the second, which does not wait for the disk itself, would wait for the first
     one's, and be done after it.
     """
-    server = make_url(postgres.url).set(drivername="postgresql", database=make_url(database.url).database)
-    dsn = server.render_as_string(hide_password=False)
-    slow, quick, watching = [await asyncpg.connect(dsn) for _ in range(3)]
+    own = make_url(database.url).database
+    slow, quick, watching = [await asyncpg.connect(dsn(postgres.url), database=own) for _ in range(3)]
     await slow.execute("SET commit_siblings = 0; SET commit_delay = 100000")
     await quick.execute("SET synchronous_commit = off")
 

@@ -27,10 +27,10 @@ from common.database import ALARMS
 from common.envelope import Envelope, Headers
 
 SLICES = 8
-UNKEYED = SLICES  # the slice of what has no key
+KEYED, UNKEYED = "outbox", "outbox, unkeyed"
 # The slices of each lane, by the name of its alarm. Lanes move independently: what is told about somebody does not wait
 # behind hundreds of kilobytes of what is nobody's.
-LANES = {"outbox": range(SLICES), "outbox, unkeyed": range(UNKEYED, UNKEYED + 1)}
+LANES = {KEYED: range(SLICES), UNKEYED: range(SLICES, SLICES + 1)}
 
 OUTBOX = Table(
     "outbox",
@@ -48,7 +48,7 @@ OUTBOX = Table(
 
 def slice_of(key: str) -> int:
     """The slice whose lock a relay holds while it publishes facts of this key."""
-    return crc32(key.encode()) % SLICES if key else UNKEYED
+    return crc32(key.encode()) % SLICES if key else SLICES
 
 
 # One statement, however many rows: it is prepared once.

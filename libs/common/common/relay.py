@@ -12,7 +12,7 @@ from common import metrics
 from common.bus import Message, Publisher
 from common.database import Database
 from common.failures import TransientError
-from common.outbox import LANES
+from common.outbox import KEYED, LANES
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Relay:
         publisher: Publisher,
         on_published: Published | None = None,
         *,
-        lane: str = "outbox",
+        lane: str = KEYED,
         linger_seconds: float = 0.0,
     ) -> None:
         self._database = database

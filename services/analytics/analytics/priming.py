@@ -19,6 +19,7 @@ from analytics.collecting import Collector, Past
 from analytics.events import QUERY_PRIMED, What, moment
 from analytics.log_reader import LogReader, Part, log_reader, partition_of
 from analytics.queries.history import Histories
+from common.alarm import Alarm
 from common.clock import Clock, rfc3339
 from common.database import Database, is_transient
 from common.topics import PARTITIONS
@@ -39,7 +40,7 @@ class Primer:
     ) -> None:
         self._bootstrap, self._database, self._clock = bootstrap_servers, database, clock
         self._facts, self._most_records = facts_topic, most_records
-        self.wake = asyncio.Event()
+        self.wake = Alarm()
 
     async def run(self) -> None:
         """Until cancelled; waits while the database or the bus is away."""
@@ -59,15 +60,11 @@ class Primer:
     async def _lead(self, connection: asyncpg.Connection) -> None:
         await connection.execute(_LOCK, timeout=None)
         while True:
-            self.wake.clear()
             found = await query_store.next_to_prime(connection)
             if found is not None:
                 await self._prime(connection, *found)
                 continue
-            try:
-                await asyncio.wait_for(self.wake.wait(), _EVERY_SECONDS)
-            except TimeoutError:
-                continue
+            await self.wake.wait(_EVERY_SECONDS)
 
     async def _prime(self, connection: asyncpg.Connection, query: Mapping[str, Any], known: frozenset[int]) -> None:
         wanted = frozenset(query["tracks"].values()) - known

@@ -18,6 +18,7 @@ from analytics.operators.base import Adopted
 from analytics.queries.book import MOST_RULES, RulesPopulation
 from analytics.queries.checking import Plan, check
 from analytics.queries.syntax import RuleError
+from common.alarm import Alarm
 from common.clock import Clock
 from common.failures import TransientError
 from common.ids import new_id
@@ -31,7 +32,7 @@ _MOST_TRACKS = 50_000  # ever: a track's number has two bytes, and trials need s
 
 
 class Queries:
-    """`created` is set when a rule was saved, so that what was before it is looked for at once."""
+    """`created` rings when a rule was saved, so that what was before it is looked for at once."""
 
     def __init__(
         self,
@@ -42,7 +43,7 @@ class Queries:
         facts_topic: str,
         most_records: int,
         seconds: float,
-        created: asyncio.Event,
+        created: Alarm,
     ) -> None:
         self._bootstrap, self._store, self._clock = bootstrap_servers, store, clock
         self._facts, self._most_records, self._seconds = facts_topic, most_records, seconds
@@ -76,7 +77,7 @@ class Queries:
 
     def wake(self) -> None:
         """To be called once a new rule is committed."""
-        self._created.set()
+        self._created.ring()
 
     async def end(self, session: AsyncSession, id_: str, by: str) -> None:
         """Ends a rule, and with it its episodes; ended twice is ended once. Raises Problem 404."""

@@ -1,7 +1,6 @@
 """Carries queued messages to the mail server. One courier per database works at a time; the others stand by."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from campaign.repository.messages import CHANNEL
 from campaign.service import Letterbox
 from campaign.service.outgoing import Attempt, Claim, Fate
 from campaign.smtp import Connection, Server, UnreachableError
+from common.alarm import Alarm
 from common.database import Database
 from common.failures import TransientError
 from common.ids import new_id
@@ -52,7 +52,7 @@ class Courier:
         self._database, self._letterbox, self._composer = database, letterbox, composer
         self._server, self._sender, self._pace = server, sender, pace
         self._owner = new_id()
-        self._wake = asyncio.Event()
+        self._wake = Alarm()
         self._slots = asyncio.Semaphore(pace.connections)
         self._idle: list[Connection] = []
         self._in_flight: dict[asyncio.Task[None], str] = {}  # the id of each one's message
@@ -77,7 +77,7 @@ class Courier:
         connection.add_termination_listener(lambda _: lost.set())
         try:
             await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-            await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
+            await connection.add_listener(CHANNEL, lambda *_: self._wake.ring())
             metrics.SENDER.set(1)
             watching = asyncio.create_task(_watch(connection, lost))
             try:
@@ -97,13 +97,10 @@ class Courier:
     async def _dispatch(self, lost: asyncio.Event) -> None:
         try:
             while not lost.is_set() and not _is_cancelled():
-                self._wake.clear()
                 self._forget_ended()
                 if not await self._send_next():
                     await self._close_idle()
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_POLL_SECONDS):
-                            await self._wake.wait()
+                    await self._wake.wait(_POLL_SECONDS)
         finally:
             if self._in_flight:
                 await asyncio.wait(self._in_flight, timeout=_LAST_WORDS_SECONDS)
@@ -151,7 +148,7 @@ class Courier:
             await self._settle(claim, attempt)
         finally:
             self._slots.release()
-            self._wake.set()
+            self._wake.ring()
 
     async def _attempt(self, connection: Connection, claim: Claim) -> Attempt:
         try:

@@ -6,11 +6,11 @@ whoever has seen `seq` n has been shown everything up to n.
 """
 
 import asyncio
-from contextlib import suppress
 
 import asyncpg
 import structlog
 
+from common.alarm import Alarm
 from common.database import Database
 from sales.repository.alerts import CHANGED
 
@@ -51,17 +51,14 @@ class Sequencer:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _number_for_ever(self, connection: asyncpg.Connection) -> None:
-        changed, leads = asyncio.Event(), False
+        changed, leads = Alarm(), False
         try:
-            await connection.add_listener(CHANGED, lambda *_: changed.set())
+            await connection.add_listener(CHANGED, lambda *_: changed.ring())
             while True:
                 leads = leads or await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
                 if leads:
                     await number_changes(connection)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_SECONDS):
-                        await changed.wait()
-                changed.clear()
+                await changed.wait(_POLL_SECONDS)
         finally:
             connection.terminate()
 
